@@ -1,0 +1,1 @@
+//! Every decision of Fanfare, pure: events in, effects out.

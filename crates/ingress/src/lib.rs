@@ -1,0 +1,1 @@
+//! The HTTP API: contracts, authentication, problem documents, OpenAPI.

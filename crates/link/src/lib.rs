@@ -1,0 +1,1 @@
+//! One persistent HTTP/2 connection to a provider.

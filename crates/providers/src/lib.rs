@@ -1,0 +1,1 @@
+//! What Fanfare knows about APNs and FCM, without I/O.

@@ -1,0 +1,1 @@
+//! Metric names, events and the set-up of logs.
