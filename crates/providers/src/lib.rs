@@ -1,1 +1,16 @@
-//! What Fanfare knows about APNs and FCM, without I/O.
+//! What Fanfare knows about each provider, without I/O: encode a delivery, classify an answer, make credentials.
+//!
+//! One module a provider. `web_push` gets its place beside `apns` and `fcm`; until then its addresses can be
+//! registered and are not sent to.
+
+pub mod apns;
+pub mod codec;
+pub mod door;
+mod error;
+pub mod fcm;
+pub mod retry_after;
+pub mod template;
+
+pub use codec::{Codec, Judged};
+pub use door::{Fault, check_address, check_message};
+pub use error::{Error, Result};

@@ -1,1 +1,28 @@
-//! The vocabulary every room of Fanfare shares.
+//! The vocabulary every room of Fanfare shares: ids, devices, messages, verdicts, outcomes.
+//!
+//! Nothing here decides or does anything; decisions live in `core`. Addresses, keys and payloads
+//! have a redacted `Debug`, so that no log line or panic can show one.
+
+pub mod address;
+pub mod delivery;
+pub mod device;
+pub mod ids;
+pub mod message;
+pub mod notification;
+pub mod outcome;
+pub mod permit;
+pub mod secret;
+pub mod time;
+pub mod verdict;
+
+pub use address::{Address, AddressKey, AddressKind, Channel, Environment, Platform};
+pub use delivery::{Delivery, Finished, Live, Progress};
+pub use device::{Device, DeviceRef, Status};
+pub use ids::{AppId, DeviceId, NotificationId, UserId};
+pub use message::Message;
+pub use notification::{Lane, NotificationRecord, OnUnknown, Options, Priority, Target};
+pub use outcome::{Counts, Outcome};
+pub use permit::{Budget, Permit, Permits};
+pub use secret::Secret;
+pub use time::{Clock, Timestamp};
+pub use verdict::{Reason, Verdict};

@@ -1,0 +1,54 @@
+//! The one face of all providers that a connection sees: encode and classify.
+
+use bytes::Bytes;
+use fanfare_types::{Delivery, Reason, Secret, Timestamp, Verdict};
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+
+use crate::{apns, fcm};
+
+/// Encodes deliveries for one credential and classifies the answers. One per connection, because it remembers
+/// what it rendered last: deliveries of one notification and locale share one rendering.
+#[derive(Debug)]
+pub enum Codec {
+    Apns(apns::Codec),
+    Fcm(fcm::Codec),
+}
+
+/// An answer, classified.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    pub verdict: Verdict,
+    /// The provider's reason, or [`Reason::NONE`] when it accepted.
+    pub reason: Reason,
+}
+
+impl Codec {
+    /// The request for one attempt. `token` is the `authorization` value (none with certificate credentials).
+    /// `Err` says why this message can never be sent (the door lets none such through; raw overrides and
+    /// variables may still break a limit once rendered): it ends as `rejected`.
+    pub fn encode(
+        &mut self,
+        delivery: &Delivery,
+        token: Option<&Secret<HeaderValue>>,
+        now: Timestamp,
+    ) -> Result<Request<Bytes>, Reason> {
+        match self {
+            Codec::Apns(codec) => codec.encode(delivery, token, now),
+            Codec::Fcm(codec) => codec.encode(delivery, token, now),
+        }
+    }
+
+    /// What the answer means. Total: unknown reasons fall back to the class of their status.
+    pub fn classify(
+        &self,
+        status: StatusCode,
+        headers: &HeaderMap,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Judged {
+        match self {
+            Codec::Apns(_) => apns::classify(status, headers, body, now),
+            Codec::Fcm(_) => fcm::classify(status, headers, body, now),
+        }
+    }
+}

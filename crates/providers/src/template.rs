@@ -1,0 +1,1 @@
+//! `{{variable}}` placeholders: parsed once, filled for each delivery.

@@ -1,0 +1,161 @@
+//! A delivery under way: one notification to one endpoint, and the notification's live books.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use crate::message::Variables;
+use crate::notification::Options;
+use crate::permit::Permit;
+use crate::{
+    Address, AppId, Counts, DeviceId, Message, NotificationId, Outcome, Reason, Timestamp, UserId,
+};
+
+/// A notification in memory, shared by its deliveries.
+#[derive(Debug)]
+pub struct Live {
+    pub id: NotificationId,
+    pub app: AppId,
+    pub created_at: Timestamp,
+    pub options: Options,
+    pub message: Message,
+    pub variables: Variables,
+    pub progress: Progress,
+}
+
+/// The live books of one notification. `waiting` is what remains of `recipients`, so the sum always holds.
+#[derive(Debug, Default)]
+pub struct Progress {
+    recipients: u64,
+    cancelled: AtomicBool,
+    in_flight: AtomicU64,
+    ended: [AtomicU64; 6],
+}
+
+impl Progress {
+    /// Books that start from what the journal already holds.
+    pub fn new(recipients: u64, ended: Counts) -> Self {
+        let mut ended = ended;
+        let progress = Progress {
+            recipients,
+            ..Progress::default()
+        };
+        for outcome in Outcome::ALL {
+            progress.ended[outcome.index()].store(*ended.of(*outcome), Ordering::Relaxed);
+        }
+        progress
+    }
+
+    pub fn recipients(&self) -> u64 {
+        self.recipients
+    }
+
+    /// From now on nothing more of this notification is handed over.
+    pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Acquire)
+    }
+
+    /// A delivery was handed to a connection.
+    pub fn handed_over(&self) {
+        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A handed-over delivery came back, whatever the answer.
+    pub fn came_back(&self) {
+        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// A delivery ended. Returns whether it was the last one.
+    pub fn ended(&self, outcome: Outcome) -> bool {
+        self.ended[outcome.index()].fetch_add(1, Ordering::AcqRel);
+        self.ended
+            .iter()
+            .map(|count| count.load(Ordering::Acquire))
+            .sum::<u64>()
+            >= self.recipients
+    }
+
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for outcome in Outcome::ALL {
+            *counts.of(*outcome) = self.ended[outcome.index()].load(Ordering::Acquire);
+        }
+        let left = self.recipients.saturating_sub(counts.terminal());
+        counts.in_flight = self.in_flight.load(Ordering::Acquire).min(left);
+        counts.waiting = left - counts.in_flight;
+        counts
+    }
+}
+
+/// One push under way. It owns its permit: dropping the delivery gives the permit back.
+pub struct Delivery {
+    pub live: Arc<Live>,
+    /// Index in the record's targets; with the notification id it makes the `apns-id`.
+    pub ordinal: u32,
+    /// The registered device; `None` when the caller named a bare address.
+    pub device: Option<(DeviceId, UserId)>,
+    pub address: Address,
+    pub locale: Option<Arc<str>>,
+    /// The device's `registered_at` when it was routed; for a bare address, when it was accepted.
+    pub registered_at: Timestamp,
+    /// When the device was last read from the store. Older than the freshness bound, it is read again.
+    pub routed_at: Timestamp,
+    /// When the attempt under way was handed over: an undated death is compared with it.
+    pub started_at: Timestamp,
+    /// Attempts that were handed to a connection.
+    pub attempts: u32,
+    /// How often a stale provider token has cost this delivery an attempt.
+    pub auth_refreshes: u32,
+    /// Given back on drop, so that memory is bounded whatever happens to the delivery.
+    pub permit: Permit,
+}
+
+impl fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "Delivery({}/{}, attempt {})",
+            self.live.id, self.ordinal, self.attempts
+        )
+    }
+}
+
+/// A delivery that has ended, with everything the journal and the reaper need.
+#[derive(Debug)]
+pub struct Finished {
+    pub delivery: Delivery,
+    pub outcome: Outcome,
+    pub reason: Reason,
+    pub at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_books_add_up_at_every_step() {
+        let progress = Progress::new(
+            3,
+            Counts {
+                delivered: 1,
+                ..Counts::default()
+            },
+        );
+        let sum = |p: &Progress| {
+            let counts = p.counts();
+            counts.waiting + counts.in_flight + counts.terminal()
+        };
+        assert_eq!(sum(&progress), 3);
+        progress.handed_over();
+        assert_eq!((progress.counts().in_flight, sum(&progress)), (1, 3));
+        progress.came_back();
+        assert!(!progress.ended(Outcome::Dead));
+        assert!(progress.ended(Outcome::Expired));
+        assert_eq!((progress.counts().waiting, sum(&progress)), (0, 3));
+    }
+}

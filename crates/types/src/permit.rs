@@ -1,0 +1,121 @@
+//! Permits: the bound on work in memory. One is taken for each delivery at the door and comes back on drop.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// One limit on deliveries in memory (the gateway's, an app's, a lane's) and how much of it is taken.
+#[derive(Debug)]
+pub struct Budget {
+    max: usize,
+    taken: AtomicUsize,
+}
+
+impl Budget {
+    pub fn new(max: usize) -> Arc<Self> {
+        Arc::new(Budget {
+            max,
+            taken: AtomicUsize::new(0),
+        })
+    }
+
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    pub fn taken(&self) -> usize {
+        self.taken.load(Ordering::Acquire)
+    }
+
+    fn try_take(&self, count: usize) -> bool {
+        let take = |taken: usize| taken.checked_add(count).filter(|sum| *sum <= self.max);
+        self.taken
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
+            .is_ok()
+    }
+
+    fn give_back(&self, count: usize) {
+        self.taken.fetch_sub(count, Ordering::AcqRel);
+    }
+}
+
+/// Room for `count` deliveries under every one of several budgets; what is not split off comes back on drop.
+pub struct Permits {
+    budgets: Arc<[Arc<Budget>]>,
+    count: usize,
+}
+
+/// Room for one delivery; comes back on drop.
+pub struct Permit {
+    _room: Permits,
+}
+
+impl Permits {
+    /// Takes `count` of every budget, or of none. On refusal says which budget (by index) was full.
+    pub fn try_take(budgets: &Arc<[Arc<Budget>]>, count: usize) -> Result<Self, usize> {
+        for (index, budget) in budgets.iter().enumerate() {
+            if !budget.try_take(count) {
+                for taken in &budgets[..index] {
+                    taken.give_back(count);
+                }
+                return Err(index);
+            }
+        }
+        Ok(Permits {
+            budgets: budgets.clone(),
+            count,
+        })
+    }
+
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Splits one permit off; `None` when all are spent.
+    pub fn split(&mut self) -> Option<Permit> {
+        self.count = self.count.checked_sub(1)?;
+        Some(Permit(Permits {
+            budgets: self.budgets.clone(),
+            count: 1,
+        }))
+    }
+}
+
+impl Drop for Permits {
+    fn drop(&mut self) {
+        for budget in self.budgets.iter() {
+            budget.give_back(self.count);
+        }
+    }
+}
+
+impl fmt::Debug for Permits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Permits({})", self.count)
+    }
+}
+
+impl fmt::Debug for Permit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Permit")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_or_nothing_and_back_on_drop() {
+        let (global, app) = (Budget::new(10), Budget::new(3));
+        let budgets: Arc<[Arc<Budget>]> = [global.clone(), app.clone()].into();
+        assert_eq!(Permits::try_take(&budgets, 4).err(), Some(1));
+        assert_eq!((global.taken(), app.taken()), (0, 0));
+        let mut permits = Permits::try_take(&budgets, 3).unwrap();
+        let one = permits.split();
+        drop(permits);
+        assert_eq!((global.taken(), app.taken()), (1, 1));
+        drop(one);
+        assert_eq!((global.taken(), app.taken()), (0, 0));
+    }
+}
