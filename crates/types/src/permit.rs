@@ -74,10 +74,12 @@ impl Permits {
     /// Splits one permit off; `None` when all are spent.
     pub fn split(&mut self) -> Option<Permit> {
         self.count = self.count.checked_sub(1)?;
-        Some(Permit(Permits {
-            budgets: self.budgets.clone(),
-            count: 1,
-        }))
+        Some(Permit {
+            _room: Permits {
+                budgets: self.budgets.clone(),
+                count: 1,
+            },
+        })
     }
 }
 
