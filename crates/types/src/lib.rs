@@ -4,6 +4,7 @@
 //! have a redacted `Debug`, so that no log line or panic can show one.
 
 pub mod address;
+pub mod change;
 pub mod delivery;
 pub mod device;
 pub mod ids;
@@ -16,6 +17,7 @@ pub mod time;
 pub mod verdict;
 
 pub use address::{Address, AddressKey, AddressKind, Channel, Environment, Platform};
+pub use change::{Applied, Change, Claim, Expect, Put};
 pub use delivery::{Delivery, Finished, Live, Progress};
 pub use device::{Device, DeviceRef, Status};
 pub use ids::{AppId, DeviceId, NotificationId, UserId};
