@@ -1,1 +1,20 @@
-//! Thin ractor shells around core.
+//! Thin ractor shells around `core`: `handle` translates and performs, and decides nothing.
+//!
+//! The only crate with ractor in it; what leaves are handles. The tree, and what a crash of each actor loses,
+//! is in ARCHITECTURE.md.
+
+pub mod apps;
+pub mod dispatcher;
+mod error;
+pub mod notifications;
+pub mod outcomes;
+pub mod pools;
+pub mod registry;
+mod slot;
+pub mod system;
+
+pub use apps::{ApnsCredential, App, FcmCredential};
+pub use error::{Error, Result};
+pub use notifications::Notifications;
+pub use registry::Registry;
+pub use system::System;

@@ -1,1 +1,11 @@
-//! Every decision of Fanfare, pure: events in, effects out.
+//! Every decision of Fanfare, pure: events in, effects (or answers) out.
+//!
+//! No I/O, no runtime, no clock and no ambient randomness: the time and random numbers are handed in, so
+//! that everything here can be tested and simulated step by step. The shells in `actors` have the same names.
+
+pub mod admission;
+pub mod cleanup;
+pub mod registration;
+pub mod restart;
+pub mod retry;
+pub mod revocations;

@@ -1,0 +1,40 @@
+//! Why an actor's handle could not do what it was asked.
+
+use std::time::Duration;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the store failed")]
+    Store(#[from] fanfare_store::Error),
+    /// No room for the work; nothing was kept.
+    #[error("no room: {0:?}")]
+    Refused(fanfare_core::admission::Refused),
+    /// The `Idempotency-Key` belongs to another body.
+    #[error("idempotency key used for another request")]
+    IdempotencyConflict,
+    /// The actor did not answer within `call_timeout`; the work may still be done.
+    #[error("no answer within {0:?}")]
+    Timeout(Duration),
+    /// The gateway is draining or the actor is gone.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// Others kept changing the same rows; nothing was changed.
+    #[error("too many conflicting changes at once")]
+    Contended,
+}
+
+impl Error {
+    /// Stable word for metrics and problem documents.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Error::Store(error) => error.label(),
+            Error::Refused(_) => "no_room",
+            Error::IdempotencyConflict => "idempotency_conflict",
+            Error::Timeout(_) => "timeout",
+            Error::ShuttingDown => "shutting_down",
+            Error::Contended => "contended",
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What the API is built from.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_actors::System;
+use fanfare_telemetry::Telemetry;
+use fanfare_types::{AppId, Clock};
+
+use crate::auth;
+
+/// Checked configuration of the API. Every limit has its name in the configuration file.
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub apps: Arc<[AppDoor]>,
+    /// Longest request body, in bytes. Default 2 MiB. Beyond it 413.
+    pub body_bytes_max: usize,
+    /// Most entries of `to` in one notification. Default 10,000. Beyond it 422.
+    pub targets_max: usize,
+    /// HTTP connections at once on a listener. Default 10,000. At it, new ones wait in the accept queue.
+    pub connections_max: usize,
+    /// From the request's head to its answer. Default 30 s. Afterwards 503 with `Retry-After`.
+    pub request_timeout: Duration,
+    /// Reading a request's head, and idle time between requests of one connection. Default 60 s.
+    pub idle_timeout: Duration,
+    /// A notification's `ttl` when the caller gives none. Default 28 days, the most that FCM takes.
+    pub ttl_default: Duration,
+    /// Most `ttl` (and distance of `send_at`) a caller may ask for. Default 28 days. Beyond it 422.
+    pub ttl_max: Duration,
+}
+
+/// One app as the door sees it.
+#[derive(Clone, Debug)]
+pub struct AppDoor {
+    pub id: AppId,
+    pub api_keys: Vec<auth::ApiKey>,
+    pub jwt: Option<auth::JwtDoor>,
+    pub contracts: Vec<Contract>,
+}
+
+/// A registry contract that an app serves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contract {
+    Native,
+    Ring,
+    Reserva,
+    DeviceToken,
+}
+
+/// The rooms the API calls into.
+#[derive(Clone, Debug)]
+pub struct Handles {
+    pub system: Arc<System>,
+    pub telemetry: Telemetry,
+    pub clock: Clock,
+}
