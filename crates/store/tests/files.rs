@@ -1,5 +1,7 @@
 //! The embedded store's file: what survives, what is refused, and that a refused file stays as it is.
 
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests")]
+
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
