@@ -226,3 +226,41 @@ async fn a_batch_goes_out_in_few_writes() {
         link.end().await.result.unwrap();
     }
 }
+
+/// Senders, driver and peer on different threads: a wake-up lost between them would stop it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_wake_up_is_lost_between_threads() {
+    let config = Config {
+        streams_max: 10,
+        queue_max: 50,
+        ..Config::default()
+    };
+    let (ours, theirs) = tokio::io::duplex(4096);
+    tokio::spawn(echo(theirs));
+    let mut link = Link::over(ours, &config).await;
+    link.sent.extend(0..5_000);
+    let sender = link.sender.take().unwrap();
+    for part in 0..2 {
+        let sender = sender.clone();
+        tokio::spawn(async move {
+            for start in (0..2_500).step_by(5) {
+                let from = part * 2_500 + start;
+                let mut batch: Vec<_> = (from..from + 5).map(|key| request(key, 300)).collect();
+                while let Err(refused) = sender.send(batch) {
+                    batch = refused;
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+    }
+    drop(sender);
+    link.answers(5_000).await;
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert!(
+        ended
+            .answers
+            .values()
+            .all(|a| a.as_ref().unwrap().body == "300")
+    );
+}
