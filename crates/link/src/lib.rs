@@ -4,14 +4,27 @@
 //! The protocol engine (`h2` today) is behind [`connect`], [`Sender`] and [`Driver`], so that a leaner one may
 //! take its place.
 
+mod connect;
+mod driver;
 mod error;
+mod exchange;
+mod inbox;
+mod pulse;
+mod signal;
+mod slots;
 pub mod tls;
+mod wire;
+
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Request as HttpRequest, StatusCode};
 
+pub use connect::connect;
+pub use driver::Driver;
 pub use error::{Error, Result};
 
 /// Where to connect.
@@ -27,12 +40,15 @@ pub struct Endpoint {
 pub struct Config {
     /// Name resolution, TCP, TLS and the HTTP/2 preface together. Default 10 s.
     pub connect_timeout: Duration,
-    /// From handing a request over to its whole answer; afterwards it counts as lost. Default 30 s.
+    /// From opening a request's stream to its whole answer; afterwards it counts as lost. A stream that is late
+    /// is reset after as long again. Also the longest wait for a stream. Default 30 s.
     pub request_timeout: Duration,
     /// Streams opened before the peer's SETTINGS have come (APNs: 1, FCM: 100).
     pub streams_initial: u32,
     /// Most streams used at once, whatever the peer allows. Default 500.
     pub streams_max: u32,
+    /// Requests that may wait for a stream; a batch that would exceed it is given back. Default 1,000.
+    pub queue_max: usize,
     /// PING after this long without a frame from the peer; `None` never pings (FCM punishes it).
     pub ping_after: Option<Duration>,
     /// A PING unanswered for this long closes the connection. Default 20 s.
@@ -50,6 +66,7 @@ impl Default for Config {
             request_timeout: Duration::from_secs(30),
             streams_initial: 100,
             streams_max: 500,
+            queue_max: 1_000,
             ping_after: None,
             ping_timeout: Duration::from_secs(20),
             answer_bytes_max: 16 * 1024,
@@ -59,10 +76,18 @@ impl Default for Config {
 }
 
 /// One request; `key` names it in its answer.
-#[derive(Debug)]
 pub struct Request {
     pub key: u32,
     pub request: HttpRequest<Bytes>,
+}
+
+/// Only the key: path, headers and body hold addresses, tokens and payload.
+impl std::fmt::Debug for Request {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Request")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
 }
 
 /// What became of one request. Each request gets exactly one.
@@ -72,12 +97,21 @@ pub struct Answer {
     pub result: Result<Response, Lost>,
 }
 
-#[derive(Debug)]
 pub struct Response {
     pub status: StatusCode,
     pub headers: HeaderMap,
     /// At most `answer_bytes_max` of it.
     pub body: Bytes,
+}
+
+/// Without headers and body: a provider may repeat an address in them.
+impl std::fmt::Debug for Response {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Response")
+            .field("status", &self.status)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
 }
 
 /// Why there is no answer.
@@ -102,42 +136,29 @@ pub enum Event {
 }
 
 /// Hands requests to the connection. Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Sender {}
-
-/// Runs the connection: the one owner of everything about it.
-#[derive(Debug)]
-pub struct Driver {}
-
-/// Opens a connection: resolves the name anew, TCP with NODELAY, TLS with ALPN `h2`, HTTP/2 preface.
-pub async fn connect(
-    endpoint: &Endpoint,
-    tls: &tls::Client,
-    config: &Config,
-) -> Result<(Sender, Driver)> {
-    let _ = (endpoint, tls, config);
-    todo!("the link's room")
-}
+#[derive(Clone)]
+pub struct Sender(inbox::Outlet);
 
 impl Sender {
-    /// Queues a batch, at most as many requests at once as the last [`Event::Streams`] allows. A connection that
-    /// has ended gives the batch back.
+    /// Queues a batch. Requests beyond the streams of the last [`Event::Streams`] wait in order, for at most
+    /// `request_timeout`.
+    ///
+    /// # Errors
+    /// The batch, whole, when it would make more than `queue_max` requests wait, or when the connection takes no
+    /// more: it has ended, is closing, or the peer has sent GOAWAY.
     pub fn send(&self, batch: Vec<Request>) -> Result<(), Vec<Request>> {
-        let _ = batch;
-        todo!("the link's room")
+        self.0.send(batch)
     }
 
-    /// Takes no more requests, lets open streams end, says GOAWAY and closes.
+    /// Takes no more requests, finishes those taken within `request_timeout`, says GOAWAY and closes. Dropping
+    /// the last sender does the same.
     pub fn close(&self) {
-        todo!("the link's room")
+        self.0.close();
     }
 }
 
-impl Driver {
-    /// Runs until the connection ends, and by then every request handed over has had its answer. `Ok` after
-    /// [`Sender::close`] or a GOAWAY without error, `Err` with the cause otherwise.
-    pub async fn run(self, events: impl FnMut(Event)) -> Result<()> {
-        let _ = events;
-        todo!("the link's room")
+impl std::fmt::Debug for Sender {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Sender")
     }
 }

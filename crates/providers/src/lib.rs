@@ -4,12 +4,16 @@
 //! registered and are not sent to.
 
 pub mod apns;
+mod class;
 pub mod codec;
+mod content;
 pub mod door;
 mod error;
 pub mod fcm;
+mod recent;
 pub mod retry_after;
 pub mod template;
+mod uri;
 
 pub use codec::{Codec, Judged};
 pub use door::{Fault, check_address, check_message};

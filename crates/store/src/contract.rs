@@ -1,1 +1,94 @@
-//! The contract suite: what any store must do, as tests a store calls with a way to open itself.
+//! The contract suite: what any store must do, as cases that a store runs with a way to open itself.
+//!
+//! Each case is an async function that gets an empty store; [`contract_tests!`](crate::contract_tests) makes a
+//! `#[test]` of every one:
+//!
+//! ```text
+//! async fn open() -> (Arc<dyn Store>, TempDir) { … }
+//! fanfare_store::contract_tests!(open);
+//! ```
+//!
+//! A case that fails panics, as a test does.
+
+pub mod accepted;
+pub mod devices;
+pub mod fixtures;
+pub mod outcomes;
+pub mod recovery;
+
+/// Makes one `#[test]` of each case. `$open` is an async function that returns an empty `Arc<dyn Store>` and
+/// whatever must live as long as it. The calling crate needs `tokio` with `macros` and `rt-multi-thread`.
+#[macro_export]
+macro_rules! contract_tests {
+    ($open:path) => {
+        $crate::contract_tests!($open, devices: [
+            a_registered_device_is_read_back_whole,
+            unknown_users_ids_and_addresses_are_absent,
+            users_and_ids_named_twice_count_once,
+            a_stale_revision_is_a_conflict,
+            a_row_expected_absent_or_present_must_be_so,
+            a_wrong_holder_is_a_conflict,
+            an_address_held_by_another_row_is_a_conflict_without_a_claim,
+            a_row_moves_between_users_in_one_step,
+            an_address_is_taken_over_in_one_step,
+            a_conflict_changes_nothing,
+            a_removal_alone_works_and_is_idempotent,
+            a_removal_names_the_user_too,
+            an_address_given_up_is_free,
+            apps_never_cross,
+            racing_claims_end_with_one_holder,
+            racing_refreshes_count_each_revision,
+            a_scan_covers_every_row_once,
+        ]);
+        $crate::contract_tests!($open, accepted: [
+            an_accepted_notification_has_a_summary,
+            a_notification_belongs_to_its_app,
+            the_same_key_and_body_are_accepted_once,
+            the_same_key_with_another_body_is_a_conflict,
+            an_expired_key_may_be_used_anew,
+            keys_of_two_apps_do_not_meet,
+            the_same_id_is_accepted_once,
+            racing_callers_of_one_key_are_accepted_once,
+            many_accepts_at_once_are_all_kept,
+            no_targets_is_completed,
+            ten_thousand_targets_are_fine,
+        ]);
+        $crate::contract_tests!($open, outcomes: [
+            outcomes_add_up,
+            an_ordinal_keeps_its_first_outcome,
+            unknown_notifications_and_ordinals_are_passed_over,
+            outcomes_of_another_app_are_passed_over,
+            many_notifications_are_recorded_at_once,
+            deliveries_are_paged,
+            deliveries_are_filtered_by_outcome,
+            the_only_delivery_is_listed_with_its_outcome,
+        ]);
+        $crate::contract_tests!($open, recovery: [
+            unfinished_work_comes_back_whole,
+            finished_work_does_not_come_back,
+            unfinished_work_is_paged_by_id,
+            scheduled_work_waits_until_it_is_due,
+            the_next_due_is_the_earliest_after,
+            cancelled_work_is_marked_and_comes_back,
+            finished_work_is_not_cancelled,
+            purge_takes_old_finished_work_only,
+            purge_keeps_to_its_limit,
+            purge_lets_expired_keys_go,
+            a_closed_store_says_so,
+            a_ping_answers,
+        ]);
+    };
+    ($open:path, $group:ident: [$($case:ident),+ $(,)?]) => {
+        mod $group {
+            use super::*;
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+                async fn $case() {
+                    let (store, _kept) = $open().await;
+                    $crate::contract::$group::$case(store.clone()).await;
+                    store.close().await.expect("the store closes");
+                }
+            )+
+        }
+    };
+}

@@ -3,7 +3,7 @@
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A failed store call. Nothing of a failed write is kept, except for [`Error::Unknown`].
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// The database cannot be reached or written now (disk full, read-only, node down). Try again later.
     #[error("store unavailable: {0}")]

@@ -1,16 +1,20 @@
 //! Metric names, events and the set-up of logs: the only place with names of metrics.
+//!
+//! Other rooms tell what happened ([`Telemetry::accepted`], [`Telemetry::ended`], …) and know no metric. What is
+//! counted for every push goes through a [`Sender`], whose series were looked up beforehand.
 
-/// The gateway's metrics. Cheap to clone; counting is an atomic addition.
-#[derive(Clone, Debug, Default)]
-pub struct Telemetry {}
+pub mod logs;
+pub mod metrics;
+mod sender;
+mod series;
+mod telemetry;
+#[cfg(test)]
+mod tests;
+mod words;
 
-impl Telemetry {
-    pub fn new() -> Self {
-        Telemetry::default()
-    }
+pub use sender::Sender;
+pub use telemetry::Telemetry;
+pub use words::{Cleanup, Registration};
 
-    /// Everything in the Prometheus text format (OpenMetrics 1.0).
-    pub fn encode(&self) -> String {
-        String::new()
-    }
-}
+/// The content type of [`Telemetry::encode`].
+pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

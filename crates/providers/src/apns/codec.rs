@@ -1,0 +1,132 @@
+//! From a delivery to an APNs request.
+
+use bytes::Bytes;
+use fanfare_types::message::Localized;
+use fanfare_types::{Delivery, Live, Reason, Secret};
+use http::header::AUTHORIZATION;
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+
+use super::payload;
+use crate::content::Unsendable;
+use crate::recent::Recent;
+use crate::uri::{authority, https};
+use crate::{Error, Result};
+
+const APNS_TOPIC: HeaderName = HeaderName::from_static("apns-topic");
+const APNS_PUSH_TYPE: HeaderName = HeaderName::from_static(payload::PUSH_TYPE);
+const APNS_PRIORITY: HeaderName = HeaderName::from_static(payload::PRIORITY);
+const APNS_EXPIRATION: HeaderName = HeaderName::from_static("apns-expiration");
+const APNS_COLLAPSE_ID: HeaderName = HeaderName::from_static("apns-collapse-id");
+const APNS_ID: HeaderName = HeaderName::from_static("apns-id");
+
+/// Encodes for one topic.
+#[derive(Debug)]
+pub struct Codec {
+    authority: Authority,
+    topic: String,
+    recent: Recent<Rendering>,
+}
+
+/// What deliveries of one notification and locale share.
+struct Rendering {
+    /// Every header, with `apns-id` and `authorization` still empty.
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Codec {
+    /// `authority` is the host (and port, unless 443) requests are for; `topic` the app's bundle id.
+    pub fn new(authority_text: &str, topic: &str) -> Result<Self> {
+        let is_topic = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_');
+        if topic.is_empty() || !topic.bytes().all(is_topic) {
+            return Err(Error::Credential {
+                what: "APNs topic",
+                why: "it must be a bundle id".to_owned(),
+            });
+        }
+        Ok(Codec {
+            authority: authority(authority_text)?,
+            topic: topic.to_owned(),
+            recent: Recent::new(),
+        })
+    }
+
+    /// See [`crate::Codec::encode`].
+    pub fn encode(
+        &mut self,
+        delivery: &Delivery,
+        token: Option<&Secret<HeaderValue>>,
+    ) -> Result<Request<Bytes>, Reason> {
+        let uri = self.uri(delivery).map_err(|why| why.reason())?;
+        let topic = &self.topic;
+        let rendering = self
+            .recent
+            .get(delivery, |texts| render(&delivery.live, texts, topic))
+            .map_err(|why| why.reason())?;
+        let mut request = Request::new(rendering.body.clone());
+        *request.method_mut() = Method::POST;
+        *request.uri_mut() = uri;
+        let mut headers = rendering.headers.clone();
+        let uuid = delivery.live.id.delivery_uuid(delivery.ordinal).encode();
+        headers.insert(APNS_ID, changing(&uuid).map_err(|why| why.reason())?);
+        match token {
+            Some(token) => headers.insert(AUTHORIZATION, token.expose().clone()),
+            None => headers.remove(AUTHORIZATION),
+        };
+        *request.headers_mut() = headers;
+        Ok(request)
+    }
+
+    fn uri(&self, delivery: &Delivery) -> Result<Uri, Unsendable> {
+        let token = delivery.address.expose();
+        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err(Unsendable::Unwritable("address"));
+        }
+        let mut path = String::with_capacity("/3/device/".len() + token.len());
+        path.push_str("/3/device/");
+        path.push_str(token);
+        https(self.authority.clone(), path).ok_or(Unsendable::Unwritable("address"))
+    }
+}
+
+fn render(live: &Live, texts: Option<&Localized>, topic: &str) -> Result<Rendering, Unsendable> {
+    let options = &live.options;
+    let payload = payload::render(&live.message, texts, &live.variables, options.priority)?;
+    if payload.json.len() > payload.push_type.bytes_max {
+        return Err(Unsendable::TooLarge);
+    }
+    let topic = format!("{topic}{}", payload.push_type.topic_suffix);
+    let topic = HeaderValue::from_maybe_shared(Bytes::from(topic));
+    let mut headers = HeaderMap::with_capacity(8);
+    headers.insert(
+        APNS_TOPIC,
+        topic.map_err(|_| Unsendable::Unwritable("topic"))?,
+    );
+    headers.insert(
+        APNS_PUSH_TYPE,
+        HeaderValue::from_static(payload.push_type.name),
+    );
+    headers.insert(APNS_PRIORITY, HeaderValue::from_static(payload.priority));
+    let expiration = options.expires_at.as_seconds().to_string();
+    headers.insert(APNS_EXPIRATION, changing(expiration.as_bytes())?);
+    if let Some(key) = &options.collapse_key {
+        headers.insert(APNS_COLLAPSE_ID, changing(key.as_bytes())?);
+    }
+    // Places for what each delivery fills in, so that a copy of the map need not grow for it.
+    headers.insert(APNS_ID, HeaderValue::from_static(""));
+    headers.insert(AUTHORIZATION, HeaderValue::from_static(""));
+    Ok(Rendering {
+        headers,
+        body: payload.json.into(),
+    })
+}
+
+/// A value that differs from push to push: marked sensitive, so that HPACK does not index it and the
+/// constant headers keep their places in APNs' small table.
+fn changing(value: &[u8]) -> Result<HeaderValue, Unsendable> {
+    let mut value =
+        HeaderValue::from_bytes(value).map_err(|_| Unsendable::Unwritable("header value"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
