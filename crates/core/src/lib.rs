@@ -5,6 +5,8 @@
 
 pub mod admission;
 pub mod cleanup;
+pub mod dispatch;
+pub mod outcomes;
 pub mod registration;
 pub mod restart;
 pub mod retry;

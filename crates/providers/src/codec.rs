@@ -33,7 +33,7 @@ impl Codec {
         now: Timestamp,
     ) -> Result<Request<Bytes>, Reason> {
         match self {
-            Codec::Apns(codec) => codec.encode(delivery, token, now),
+            Codec::Apns(codec) => codec.encode(delivery, token),
             Codec::Fcm(codec) => codec.encode(delivery, token, now),
         }
     }

@@ -111,15 +111,18 @@ pub struct Recovered {
 
 /// Accepted work. Writes are durable when they answer; many writers share one fsync.
 pub trait Journal: Send + Sync + 'static {
-    /// Makes a notification durable, or finds that it already is (by its idempotency key). A notification
-    /// without targets is kept as completed.
+    /// Makes a notification durable, or finds that it already is (by its idempotency key,
+    /// or by its id when a caller tries again after [`crate::Error::Unknown`]). A key has expired when the
+    /// record's `created_at` is not before its `expires_at`. A notification without targets is kept as
+    /// completed.
     fn accept(&self, accept: Accept) -> BoxFuture<'_, Result<Accepted>>;
 
     /// Records outcomes, of many notifications at once. Recording an ordinal twice keeps the first outcome.
-    /// Unknown notifications are passed over (they were purged).
+    /// Unknown notifications (they were purged) and ordinals without a target are passed over.
     fn record(&self, batches: Vec<OutcomeBatch>) -> BoxFuture<'_, Result<()>>;
 
-    /// Marks a notification cancelled, durably. `None` when there is no such notification in this app.
+    /// Marks a notification cancelled, durably; a finished one stays as it is. Its deliveries still have to
+    /// be recorded. `None` when there is no such notification in this app.
     fn cancel(&self, app: &AppId, id: NotificationId) -> BoxFuture<'_, Result<Option<Summary>>>;
 
     fn summary(&self, app: &AppId, id: NotificationId) -> BoxFuture<'_, Result<Option<Summary>>>;
@@ -144,10 +147,11 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<Recovered>>>;
 
-    /// When the earliest scheduled notification after `due` is to be sent.
+    /// When the earliest scheduled, unfinished notification after `due` is to be sent. A cancelled one counts
+    /// until its deliveries have ended.
     fn next_due(&self, due: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>>>;
 
-    /// Removes finished notifications accepted before `before` and idempotency keys expired by `now`, at
+    /// Removes finished notifications accepted (by the time in their id) before `before` and idempotency keys expired by `now`, at
     /// most `limit` of each. Returns how many notifications went.
     fn purge(
         &self,

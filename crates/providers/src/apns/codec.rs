@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, Live, Reason, Secret, Timestamp};
+use fanfare_types::{Delivery, Live, Reason, Secret};
 use http::header::AUTHORIZATION;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
@@ -57,7 +57,6 @@ impl Codec {
         &mut self,
         delivery: &Delivery,
         token: Option<&Secret<HeaderValue>>,
-        _now: Timestamp,
     ) -> Result<Request<Bytes>, Reason> {
         let uri = self.uri(delivery).map_err(|why| why.reason())?;
         let topic = &self.topic;

@@ -32,6 +32,8 @@ pub(crate) struct Payload {
     pub(crate) push_type: &'static PushType,
     /// `1`, `5` or `10`.
     pub(crate) priority: &'static str,
+    /// Whether it holds an alert, badge or sound.
+    pub(crate) shows: bool,
     pub(crate) json: Vec<u8>,
 }
 
@@ -51,8 +53,10 @@ pub(crate) fn render(
         merge(&mut payload, raw);
     }
     let aps = object_in(&mut payload, "aps").ok_or(Unsendable::Override("aps"))?;
+    let shows = SHOWN.iter().any(|name| aps.contains_key(*name));
     let push_type = match headers.get(PUSH_TYPE) {
-        None | Some(Value::Null) => implied_push_type(aps),
+        None | Some(Value::Null) if shows => ALERT,
+        None | Some(Value::Null) => BACKGROUND,
         Some(value) => named_push_type(value).ok_or(Unsendable::Override(PUSH_TYPE))?,
     };
     let priority = match headers.get(PRIORITY) {
@@ -64,6 +68,7 @@ pub(crate) fn render(
     Ok(Payload {
         push_type,
         priority,
+        shows,
         json,
     })
 }
@@ -103,13 +108,6 @@ fn finish(aps: &mut Object, content: &Content<'_>, push_type: &PushType) {
 
 /// What a background push must not hold.
 pub(crate) const SHOWN: [&str; 3] = ["alert", "badge", "sound"];
-
-fn implied_push_type(aps: &Object) -> &'static PushType {
-    match SHOWN.iter().any(|name| aps.contains_key(*name)) {
-        true => ALERT,
-        false => BACKGROUND,
-    }
-}
 
 fn implied_priority(push_type: &PushType, priority: Priority) -> &'static str {
     match priority {

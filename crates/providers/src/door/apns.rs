@@ -1,13 +1,12 @@
 //! The rules for `message.apns`.
 
-use fanfare_types::message::Variables;
-use fanfare_types::{Message, Options};
+use fanfare_types::Message;
 use serde_json::Value;
 
 use super::Faults;
 use super::shape::{self, Shape};
 use crate::apns::payload::{
-    self, HEADERS, PRIORITY, PUSH_TYPE, SHOWN, named_priority, named_push_type,
+    HEADERS, PRIORITY, PUSH_TYPE, Payload, named_priority, named_push_type,
 };
 use crate::apns::push_type::BACKGROUND;
 use crate::content::Object;
@@ -37,12 +36,7 @@ const APS: &[(&str, Shape)] = &[
     ("attributes", Shape::Object),
 ];
 
-pub(super) fn check(
-    message: &Message,
-    variables: &Variables,
-    options: &Options,
-    faults: &mut Faults,
-) {
+pub(super) fn check(message: &Message, faults: &mut Faults) {
     let Some(raw) = &message.apns else { return };
     shape::check(raw, "message.apns", OVERRIDE, faults);
     if raw.get("aps").is_some_and(Value::is_null) {
@@ -55,7 +49,6 @@ pub(super) fn check(
     if let Some(headers) = shape::object_at(raw, &[HEADERS]) {
         check_headers(headers, faults);
     }
-    check_background(message, variables, options, faults);
 }
 
 fn check_headers(headers: &Object, faults: &mut Faults) {
@@ -72,29 +65,20 @@ fn check_headers(headers: &Object, faults: &mut Faults) {
     }
 }
 
-/// Apple refuses background pushes with another priority than 5, and drops those that show something.
-fn check_background(
-    message: &Message,
-    variables: &Variables,
-    options: &Options,
-    faults: &mut Faults,
-) {
-    // What cannot be rendered has its faults elsewhere.
-    let Ok(rendered) = payload::render(message, None, variables, options.priority) else {
-        return;
-    };
+/// Apple refuses background pushes with another priority than 5, and wants nothing shown by them. Asked for each
+/// rendering; said once.
+pub(super) fn check_background(rendered: &Payload, faults: &mut Faults) {
     if rendered.push_type != BACKGROUND {
         return;
     }
     if rendered.priority != "5" {
         let field = format!("message.apns.headers.{PRIORITY}");
         let detail = "background pushes must have priority 5";
-        faults.add(field, "not_allowed", detail);
+        faults.add_once(field, "not_allowed", detail);
     }
-    let payload: Value = serde_json::from_slice(&rendered.json).unwrap_or_default();
-    if SHOWN.iter().any(|name| payload["aps"].get(name).is_some()) {
+    if rendered.shows {
         let field = format!("message.apns.headers.{PUSH_TYPE}");
         let detail = "a background push may have no alert, badge or sound";
-        faults.add(field, "not_allowed", detail);
+        faults.add_once(field, "not_allowed", detail);
     }
 }

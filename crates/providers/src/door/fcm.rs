@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::Faults;
 use super::shape::{self, Shape};
 use crate::content::Object;
-use crate::fcm::codec::{TARGETS, read_ttl};
+use crate::fcm::rendering::{TARGETS, read_ttl};
 
 /// Members of FCM's `message` beside the target.
 const MESSAGE: &[(&str, Shape)] = &[

@@ -1,17 +1,15 @@
-//! The rules for the neutral message: texts, data, locales, and its size at each provider.
+//! The rules for the neutral message: texts, data and locales.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fanfare_types::Message;
 use fanfare_types::message::{Localized, Variables};
-use fanfare_types::{Message, Options};
 use serde_json::Value;
 
 use super::Faults;
 use super::fcm::is_reserved;
-use crate::apns::payload::{self, IMAGE_KEY};
-use crate::content::Unsendable;
-use crate::fcm::message::{self as fcm_message, PAYLOAD_BYTES_MAX, payload_bytes};
-use crate::template::{Template, Unfilled};
+use crate::apns::payload::IMAGE_KEY;
+use crate::template::Template;
 use crate::uri::is_https;
 
 /// Longest address of a picture, in bytes, once filled.
@@ -20,11 +18,11 @@ pub const IMAGE_BYTES_MAX: usize = 2048;
 /// How many locales one message may have: each is rendered for each provider to be measured.
 pub const LOCALES_MAX: usize = 200;
 
+/// How many missing variables of one text are named.
+const NAMED_MAX: usize = 10;
+
 /// Longest name of a locale, in bytes (RFC 5646 section 4.4.1).
 const LOCALE_BYTES_MAX: usize = 35;
-
-/// A message whose base is larger than this is not measured locale by locale: it has to shrink anyway.
-const MEASURED_BYTES_MAX: usize = 16 * 1024;
 
 pub(super) fn check(message: &Message, variables: &Variables, faults: &mut Faults) {
     if is_empty(message) {
@@ -48,7 +46,7 @@ pub(super) fn check(message: &Message, variables: &Variables, faults: &mut Fault
     );
     check_data(message, variables, faults);
     check_locales(&message.localized, faults);
-    for (locale, texts) in &message.localized {
+    for (locale, texts) in message.localized.iter().take(LOCALES_MAX) {
         check_localized(locale, texts, variables, faults);
     }
     for (name, raw) in [
@@ -105,46 +103,39 @@ fn check_text(
     faults: &mut Faults,
 ) {
     if let Some(text) = text {
-        fill(text, field, variables, faults);
+        parse(text, field, variables, faults);
     }
 }
 
-/// The filled text; its faults are noted. Every missing variable is named, not only the first.
-fn fill(
+/// The text's template, if it can be filled. Every missing variable is named, not only the first. Nothing is
+/// filled here: how long the texts become shows when the message is rendered, within one bound for all of them.
+fn parse(
     text: &str,
     field: impl FnOnce() -> String,
     variables: &Variables,
     faults: &mut Faults,
-) -> Option<String> {
-    let template = match Template::parse(text) {
-        Ok(template) => template,
-        Err(_) => {
-            let detail = "a placeholder is {{name}}, with 1 to 64 of A-Z a-z 0-9 _ . - as its name; \
-                          write \\{{ for plain braces";
-            faults.add(field(), "malformed_placeholder", detail);
-            return None;
-        }
+) -> Option<Template> {
+    let Ok(template) = Template::parse(text) else {
+        let detail = "a placeholder is {{name}}, with 1 to 64 of A-Z a-z 0-9 _ . - as its name; \
+                      write \\{{ for plain braces";
+        faults.add(field(), "malformed_placeholder", detail);
+        return None;
     };
-    match template.fill(variables) {
-        Ok(filled) => Some(filled),
-        Err(Unfilled::Missing(_)) => {
-            let is_missing = |name: &&str| !variables.contains_key(*name);
-            let missing: BTreeSet<_> = template.variables().filter(is_missing).collect();
-            let names = missing.into_iter().collect::<Vec<_>>().join(", ");
-            faults.add(field(), "missing_variable", format!("no value for {names}"));
-            None
-        }
-        Err(_) => {
-            faults.add(field(), "too_long", "the filled text is too long");
-            None
-        }
+    let is_missing = |name: &&str| !variables.contains_key(*name);
+    let missing: BTreeSet<_> = template.variables().filter(is_missing).collect();
+    if missing.is_empty() {
+        return Some(template);
     }
+    let names = missing.into_iter().take(NAMED_MAX).collect::<Vec<_>>();
+    let detail = format!("no value for {}", names.join(", "));
+    faults.add(field(), "missing_variable", detail);
+    None
 }
 
 fn check_value(value: &Value, path: &str, variables: &Variables, faults: &mut Faults) {
     match value {
         Value::String(text) => {
-            fill(text, || path.to_owned(), variables, faults);
+            parse(text, || path.to_owned(), variables, faults);
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
@@ -167,7 +158,11 @@ fn check_image(
     faults: &mut Faults,
 ) {
     let Some(image) = image else { return };
-    let Some(filled) = fill(image, &field, variables, faults) else {
+    let Some(template) = parse(image, &field, variables, faults) else {
+        return;
+    };
+    let Ok(filled) = template.fill(variables) else {
+        faults.add(field(), "too_long", "the filled text is too long");
         return;
     };
     if filled.len() > IMAGE_BYTES_MAX {
@@ -195,7 +190,7 @@ fn check_data(message: &Message, variables: &Variables, faults: &mut Faults) {
         } else if key == IMAGE_KEY && has_image {
             faults.add(field(), "reserved", "carries message.image on APNs");
         }
-        fill(value, field, variables, faults);
+        parse(value, field, variables, faults);
     }
 }
 
@@ -226,64 +221,4 @@ fn is_locale(text: &str) -> bool {
         && parts.all(|part| {
             (1..=8).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
         })
-}
-
-/// Measures what each provider would get, for devices without a locale and for each locale. Comes last: what
-/// cannot be rendered for a reason that has its own fault is passed over.
-pub(super) fn check_sizes(
-    message: &Message,
-    variables: &Variables,
-    options: &Options,
-    faults: &mut Faults,
-) {
-    let base = measure(message, None, variables, options, faults);
-    if base > MEASURED_BYTES_MAX || message.localized.len() > LOCALES_MAX {
-        return;
-    }
-    for (locale, texts) in &message.localized {
-        measure(message, Some((locale, texts)), variables, options, faults);
-    }
-}
-
-/// Notes what is too large; returns the size of the larger rendering in bytes.
-fn measure(
-    message: &Message,
-    localized: Option<(&str, &Localized)>,
-    variables: &Variables,
-    options: &Options,
-    faults: &mut Faults,
-) -> usize {
-    let field = localized.map_or_else(
-        || "message".to_owned(),
-        |(locale, _)| format!("message.localized.{locale}"),
-    );
-    let texts = localized.map(|(_, texts)| texts);
-    let apns = payload::render(message, texts, variables, options.priority)
-        .map(|payload| (payload.json.len(), payload.push_type.bytes_max));
-    let fcm = fcm_message::render(message, texts, variables, options)
-        .map(|rendered| (payload_bytes(&rendered), PAYLOAD_BYTES_MAX));
-    let mut largest = 0;
-    for (provider, measured) in [("APNs", apns), ("FCM", fcm)] {
-        match measured {
-            Ok((bytes, max)) => {
-                largest = largest.max(bytes);
-                if bytes > max {
-                    let detail = format!("{bytes} bytes for {provider}, which takes {max}");
-                    faults.add(&field, "too_large", detail);
-                }
-            }
-            Err(why) => unrendered(&field, provider, &why, faults),
-        }
-    }
-    largest
-}
-
-/// A message that no provider request can be made of never passes, even if no rule above has named its fault.
-fn unrendered(field: &str, provider: &str, why: &Unsendable, faults: &mut Faults) {
-    if let Unsendable::Unfilled(Unfilled::TooLong) = why {
-        faults.add(field, "too_large", "the filled texts are too long together");
-    } else if faults.0.is_empty() {
-        let detail = format!("cannot be rendered for {provider}: {why}");
-        faults.add(field, "not_allowed", detail);
-    }
 }

@@ -22,6 +22,7 @@ mod address;
 mod apns;
 mod fcm;
 mod message;
+mod rendered;
 mod shape;
 
 use fanfare_types::message::Variables;
@@ -32,6 +33,12 @@ pub use message::{IMAGE_BYTES_MAX, LOCALES_MAX};
 
 /// Longest collapse key, in bytes (APNs `apns-collapse-id`).
 pub const COLLAPSE_KEY_BYTES_MAX: usize = 64;
+
+/// How many faults are reported; what is wrong beyond that shows at the next try.
+pub const FAULTS_MAX: usize = 100;
+
+/// Longest path of a field, in bytes: keys of the caller are part of it, and cut here.
+pub const FIELD_BYTES_MAX: usize = 256;
 
 /// One fault of a request, as the API reports it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,39 +51,46 @@ pub struct Fault {
     pub detail: String,
 }
 
-/// The faults found so far.
+/// The faults found so far, up to [`FAULTS_MAX`].
 #[derive(Default)]
 struct Faults(Vec<Fault>);
 
 impl Faults {
     fn add(&mut self, field: impl Into<String>, code: &'static str, detail: impl Into<String>) {
+        if self.0.len() >= FAULTS_MAX {
+            return;
+        }
+        let mut field = field.into();
+        field.truncate(field.floor_char_boundary(FIELD_BYTES_MAX));
         self.0.push(Fault {
-            field: field.into(),
+            field,
             code,
             detail: detail.into(),
         });
     }
+
+    /// As [`Faults::add`], unless the field has a fault with this code.
+    fn add_once(&mut self, field: String, code: &'static str, detail: &'static str) {
+        let is_same = |fault: &Fault| fault.field == field && fault.code == code;
+        if !self.0.iter().any(is_same) {
+            self.add(field, code, detail);
+        }
+    }
 }
 
-/// Every fault of a message against the rules of all providers, for all its locales, with these variables filled in.
+/// Every fault of a message against the rules of all providers, for all its locales, with these variables filled
+/// in; at most [`FAULTS_MAX`]. A message without faults encodes for every provider.
 pub fn check_message(message: &Message, variables: &Variables, options: &Options) -> Vec<Fault> {
     let mut faults = Faults::default();
-    options_faults(options, &mut faults);
+    check_options(options, &mut faults);
     message::check(message, variables, &mut faults);
-    apns::check(message, variables, options, &mut faults);
+    apns::check(message, &mut faults);
     fcm::check(message, &mut faults);
-    message::check_sizes(message, variables, options, &mut faults);
+    rendered::check(message, variables, options, &mut faults);
     faults.0
 }
 
-/// Every fault of the options alone.
-pub fn check_options(options: &Options) -> Vec<Fault> {
-    let mut faults = Faults::default();
-    options_faults(options, &mut faults);
-    faults.0
-}
-
-fn options_faults(options: &Options, faults: &mut Faults) {
+fn check_options(options: &Options, faults: &mut Faults) {
     if let Some(key) = &options.collapse_key {
         if key.is_empty() {
             faults.add("collapse_key", "empty", "leave it out instead");

@@ -1,41 +1,23 @@
 //! From a delivery to an FCM request.
-//!
-//! The body is rendered once for a notification and locale, with holes for what differs between deliveries and
-//! attempts: the address, and the time left twice (Android and web).
-
-use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{AddressKind, Delivery, Live, Reason, Secret, Timestamp};
+use fanfare_types::{Delivery, Live, Reason, Secret, Timestamp};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
-use serde_json::Value;
 
-use super::message::{self, PAYLOAD_BYTES_MAX, payload_bytes};
-use crate::content::{Object, Unsendable};
+use super::message::PAYLOAD_BYTES_MAX;
+use super::rendering::Rendering;
+use crate::content::Unsendable;
 use crate::recent::Recent;
 use crate::uri::{authority, https};
 use crate::{Error, Result};
-
-/// Longest time to live that FCM takes: four weeks.
-pub(crate) const TTL_MAX: Duration = Duration::from_secs(2_419_200);
 
 /// Encodes for one Firebase project.
 #[derive(Debug)]
 pub struct Codec {
     uri: Uri,
     recent: Recent<Rendering>,
-}
-
-/// A body with holes: `{"message":{"token":` address `after_target` seconds `between_ttls` seconds `tail`.
-struct Rendering {
-    after_target: String,
-    between_ttls: String,
-    tail: String,
-    /// Shorter times to live that the override asks for, in seconds.
-    android_ttl_max: u64,
-    web_ttl_max: u64,
 }
 
 impl Codec {
@@ -65,7 +47,7 @@ impl Codec {
     ) -> Result<Request<Bytes>, Reason> {
         let rendering = self
             .recent
-            .get(delivery, |texts| Rendering::of(&delivery.live, texts))
+            .get(delivery, |texts| render(&delivery.live, texts))
             .map_err(|why| why.reason())?;
         let body = rendering.fill(delivery, now).map_err(|why| why.reason())?;
         let mut request = Request::new(body);
@@ -81,102 +63,10 @@ impl Codec {
     }
 }
 
-impl Rendering {
-    fn of(live: &Live, texts: Option<&Localized>) -> Result<Self, Unsendable> {
-        let mut message = message::render(&live.message, texts, &live.variables, &live.options)?;
-        if payload_bytes(&message) > PAYLOAD_BYTES_MAX {
-            return Err(Unsendable::TooLarge);
-        }
-        if TARGETS.iter().any(|target| message.contains_key(*target)) {
-            return Err(Unsendable::Override("target"));
-        }
-        let mut android = take(&mut message, "android")?;
-        let mut webpush = take(&mut message, "webpush")?;
-        let mut web_headers = take(&mut webpush, "headers")?;
-        let android_ttl = android.remove("ttl");
-        let web_ttl = web_headers.remove("TTL");
-        let web_headers = members(&web_headers)?;
-        Ok(Rendering {
-            after_target: r#","android":{"ttl":""#.to_owned(),
-            between_ttls: format!(
-                r#"s"{}}},"webpush":{{"headers":{{"TTL":""#,
-                members(&android)?
-            ),
-            tail: format!(
-                r#""{web_headers}}}{}}}{}}}}}"#,
-                members(&webpush)?,
-                members(&message)?
-            ),
-            android_ttl_max: wanted_ttl(android_ttl.as_ref(), "s", "android.ttl")?,
-            web_ttl_max: wanted_ttl(web_ttl.as_ref(), "", "webpush.headers.TTL")?,
-        })
+fn render(live: &Live, texts: Option<&Localized>) -> Result<Rendering, Unsendable> {
+    let rendering = Rendering::of(&live.message, texts, &live.variables, &live.options)?;
+    match rendering.payload_bytes > PAYLOAD_BYTES_MAX {
+        true => Err(Unsendable::TooLarge),
+        false => Ok(rendering),
     }
-
-    fn fill(&self, delivery: &Delivery, now: Timestamp) -> Result<Bytes, Unsendable> {
-        let target = match delivery.address.kind {
-            AddressKind::RegistrationToken => r#"{"message":{"token":"#,
-            AddressKind::Fid => r#"{"message":{"fid":"#,
-        };
-        let address = delivery.address.expose();
-        let left = delivery.live.options.expires_at.since(now).min(TTL_MAX);
-        let fixed = [&*self.after_target, &self.between_ttls, &self.tail];
-        // Quotes around the address, and two numbers of at most seven digits.
-        let holes = address.len() + 2 + 2 * 7;
-        let size = target.len() + holes + fixed.map(str::len).iter().sum::<usize>();
-        let mut body = Vec::with_capacity(size);
-        body.extend_from_slice(target.as_bytes());
-        serde_json::to_writer(&mut body, address).map_err(|_| Unsendable::Unwritable("address"))?;
-        body.extend_from_slice(fixed[0].as_bytes());
-        put_number(&mut body, left.as_secs().min(self.android_ttl_max))?;
-        body.extend_from_slice(fixed[1].as_bytes());
-        put_number(&mut body, left.as_secs().min(self.web_ttl_max))?;
-        body.extend_from_slice(fixed[2].as_bytes());
-        Ok(body.into())
-    }
-}
-
-/// Members of `message` that name who it is for.
-pub(crate) const TARGETS: [&str; 4] = ["token", "fid", "topic", "condition"];
-
-/// Takes an object out; nothing there is an empty one.
-fn take(object: &mut Object, name: &'static str) -> Result<Object, Unsendable> {
-    match object.remove(name) {
-        None => Ok(Object::new()),
-        Some(Value::Object(member)) => Ok(member),
-        Some(_) => Err(Unsendable::Override(name)),
-    }
-}
-
-/// An object's members as they follow others: `,"a":1,"b":2`, or nothing.
-fn members(object: &Object) -> Result<String, Unsendable> {
-    if object.is_empty() {
-        return Ok(String::new());
-    }
-    let mut text = serde_json::to_string(object).map_err(|_| Unsendable::Unwritable("message"))?;
-    text.replace_range(..1, ",");
-    text.pop();
-    Ok(text)
-}
-
-/// The whole seconds of a time to live in an override; the longest there is when it names none.
-fn wanted_ttl(ttl: Option<&Value>, unit: &str, path: &'static str) -> Result<u64, Unsendable> {
-    match ttl {
-        None => Ok(TTL_MAX.as_secs()),
-        Some(ttl) => read_ttl(ttl, unit).ok_or(Unsendable::Override(path)),
-    }
-}
-
-/// Reads `3.5s` (`unit` is `s`) or `3` (no unit) as whole seconds, at most [`TTL_MAX`].
-pub(crate) fn read_ttl(ttl: &Value, unit: &str) -> Option<u64> {
-    let number = ttl.as_str()?.strip_suffix(unit)?;
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
-    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    if !are_digits(whole) || !are_digits(fraction) {
-        return None;
-    }
-    Some(whole.parse().unwrap_or(u64::MAX).min(TTL_MAX.as_secs()))
-}
-
-fn put_number(body: &mut Vec<u8>, number: u64) -> Result<(), Unsendable> {
-    serde_json::to_writer(body, &number).map_err(|_| Unsendable::Unwritable("time to live"))
 }

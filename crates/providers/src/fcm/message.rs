@@ -13,7 +13,8 @@
 //! | time left | `android.ttl`, `apns.headers.apns-expiration`, `webpush.headers.TTL` |
 //! | `fcm` | merged last |
 //!
-//! A message with nothing to show reaches iOS as a background push.
+//! A message with nothing to show reaches iOS as a background push. The override may shorten the time to live,
+//! never lengthen it.
 
 use fanfare_types::message::{Localized, Variables};
 use fanfare_types::{Message, Options, Priority};
@@ -27,6 +28,8 @@ use crate::uri::is_https;
 
 /// Longest payload, in bytes, as [`payload_bytes`] counts it.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 4096;
+
+const EXPIRATION: &str = "apns-expiration";
 
 /// FCM's `message` without its target and without the times to live, which change with every attempt.
 pub(crate) fn render(
@@ -97,8 +100,6 @@ fn apns(content: &Content<'_>, options: &Options) -> Object {
         aps.insert("mutable-content".to_owned(), 1.into());
     }
     let mut headers = Object::new();
-    let expiration = options.expires_at.as_seconds().to_string();
-    put(&mut headers, "apns-expiration", Some(&expiration));
     let collapse_key = options.collapse_key.as_deref();
     put(&mut headers, "apns-collapse-id", collapse_key);
     let mut apns = Object::new();
@@ -109,7 +110,7 @@ fn apns(content: &Content<'_>, options: &Options) -> Object {
     apns
 }
 
-/// Push type and priority for iOS, which depend on what the override has made of the message; its own values stand.
+/// Push type, priority and expiration for iOS, which depend on what the override has made of the message; its own values stand.
 fn finish_apns(message: &mut Object, options: &Options) -> Result<(), Unsendable> {
     let has_notification = message
         .get("notification")
@@ -138,6 +139,11 @@ fn finish_apns(message: &mut Object, options: &Options) -> Result<(), Unsendable
         _ => "5",
     };
     headers.entry(PRIORITY).or_insert_with(|| priority.into());
+    let wanted = headers.get(EXPIRATION).and_then(Value::as_str);
+    let wanted = wanted.and_then(|seconds| seconds.parse().ok());
+    let expires = options.expires_at.as_seconds();
+    let expiration = wanted.unwrap_or(u64::MAX).min(expires).to_string();
+    headers.insert(EXPIRATION.to_owned(), expiration.into());
     Ok(())
 }
 

@@ -2,9 +2,10 @@
 
 mod account;
 mod answers;
-pub(crate) mod codec;
+mod codec;
 mod evidence;
 pub(crate) mod message;
+pub(crate) mod rendering;
 
 pub use account::{ServiceAccount, TokenRequest, read_token};
 pub use answers::classify;

@@ -165,3 +165,18 @@ async fn close_finishes_what_is_queued() {
         "the log is empty and gone"
     );
 }
+
+#[tokio::test]
+async fn a_commit_is_an_fsync() {
+    let (store, _kept) = opened(|_| ());
+    let setting = |name: &'static str| {
+        store.write(move |db| {
+            let value =
+                db.pragma_query_value(None, name, |row| row.get::<_, rusqlite::types::Value>(0));
+            Ok(format!("{:?}", value?))
+        })
+    };
+    // 2 is FULL: <https://www.sqlite.org/pragma.html#pragma_synchronous>.
+    assert_eq!(setting("synchronous").await.unwrap(), "Integer(2)");
+    assert_eq!(setting("journal_mode").await.unwrap(), "Text(\"wal\")");
+}
