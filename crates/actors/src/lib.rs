@@ -6,11 +6,16 @@
 pub mod apps;
 pub mod dispatcher;
 mod error;
+mod feeder;
+mod live;
 pub mod notifications;
 pub mod outcomes;
 pub mod pools;
+mod random;
+mod reaper;
 pub mod registry;
 mod slot;
+mod sweeper;
 pub mod system;
 
 pub use apps::{ApnsCredential, App, FcmCredential};
