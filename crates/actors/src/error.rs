@@ -23,6 +23,9 @@ pub enum Error {
     /// Others kept changing the same rows; nothing was changed.
     #[error("too many conflicting changes at once")]
     Contended,
+    /// The app is not one that is served here.
+    #[error("no such app")]
+    UnknownApp,
 }
 
 impl Error {
@@ -35,6 +38,7 @@ impl Error {
             Error::Timeout(_) => "timeout",
             Error::ShuttingDown => "shutting_down",
             Error::Contended => "contended",
+            Error::UnknownApp => "unknown_app",
         }
     }
 }

@@ -4,6 +4,7 @@
 //! is in ARCHITECTURE.md.
 
 pub mod apps;
+mod directory;
 pub mod dispatcher;
 mod error;
 pub mod notifications;
@@ -12,6 +13,8 @@ pub mod pools;
 pub mod registry;
 mod slot;
 pub mod system;
+mod user;
+mod users;
 
 pub use apps::{ApnsCredential, App, FcmCredential};
 pub use error::{Error, Result};
