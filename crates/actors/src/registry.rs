@@ -4,6 +4,9 @@
 //! registry fails, and its parent hears of it. A crash loses the calls that wait (their callers are told), and
 //! nothing that was acknowledged.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
