@@ -26,6 +26,9 @@ pub enum Error {
     /// Others kept changing the same rows; nothing was changed.
     #[error("too many conflicting changes at once")]
     Contended,
+    /// The app is not one that is served here.
+    #[error("no such app")]
+    UnknownApp,
 }
 
 impl Error {
@@ -39,6 +42,7 @@ impl Error {
             Error::ShuttingDown => "shutting_down",
             Error::Start(_) => "start",
             Error::Contended => "contended",
+            Error::UnknownApp => "unknown_app",
         }
     }
 }
