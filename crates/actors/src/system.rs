@@ -122,7 +122,7 @@ impl System {
     /// Drains from source to sink: no new work, what is handed over gets its answer, outcomes are journaled,
     /// connections close with GOAWAY. What is not handed over stays in the journal for the next start. Bounded
     /// by `timeout`; returns whether everything ended in time.
-    pub async fn drain(self, timeout: Duration) -> bool {
+    pub async fn drain(&self, timeout: Duration) -> bool {
         let _ = timeout;
         todo!("the flow room")
     }
