@@ -1,5 +1,6 @@
 //! A small HTTP/2 client over TLS, and a simulator to point it at.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses its part")]
+#![allow(clippy::unwrap_used, reason = "this is a test")]
 
 use std::net::SocketAddr;
 use std::sync::Arc;
