@@ -1,5 +1,11 @@
 //! APNs: what is taken, and the documented answer to each fault.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::too_many_lines,
+    reason = "tests and their tables"
+)]
+
 mod common;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! Books that agree with the clients, and the control API.
 
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
 mod common;
 
 use bytes::Bytes;

@@ -1,5 +1,7 @@
 //! FCM and the token endpoint: what is taken, and Google's error JSON for each fault.
 
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
 mod common;
 
 use std::time::Duration;

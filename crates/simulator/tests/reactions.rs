@@ -1,5 +1,7 @@
 //! Each reaction of a rule, as a client sees it.
 
+#![allow(clippy::unwrap_used, reason = "this is a test")]
+
 mod common;
 
 use std::time::{Duration, Instant};
