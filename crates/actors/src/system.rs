@@ -172,7 +172,7 @@ impl System {
             permits_max: max,
             users_active: self.handles.registry.users_active(),
             misconfigured: self.handles.misconfigured().await?,
-            pools: self.handles.sending.stats().await?,
+            pools: self.handles.stats().await?,
         })
     }
 
@@ -186,7 +186,7 @@ impl System {
         if self.store.ping().await.is_err() {
             why.push("store");
         }
-        match self.handles.sending.stats().await {
+        match self.handles.stats().await {
             Ok(pools) if pools.iter().any(|pool| !pool.credential_usable) => why.push("credential"),
             Ok(_) => {}
             Err(_) => why.push("pools"),
@@ -206,8 +206,8 @@ impl System {
     /// Drains from source to sink: no new work, what is handed over gets its answer, outcomes are journaled,
     /// connections close with GOAWAY. What is not handed over stays in the journal for the next start. Bounded
     /// by `timeout`; returns whether everything ended in time. The store stays open.
-    pub async fn drain(self, timeout: Duration) -> bool {
-        let drained = tokio::time::timeout(timeout, self.handles.drain(&self.root)).await;
+    pub async fn drain(&self, timeout: Duration) -> bool {
+        let drained = tokio::time::timeout(timeout, self.handles.drain(&self.root, timeout)).await;
         self.root.stop(None);
         let _stopped = tokio::time::timeout(STOP_TIMEOUT, self.root.wait(None)).await;
         drained.unwrap_or(false)

@@ -1,6 +1,6 @@
 //! Root: the supervisor of the tree. Builds it sink first; starts a dead child again, within limits.
 //!
-//! Parent: none. Not restarted: when a child dies too often, or the registry or the pools give up, the process
+//! Parent: none. Not restarted: when a child dies too often, or the registry gives up, the process
 //! should end, and the journal has everything for the next one.
 
 mod child;
@@ -20,7 +20,7 @@ use ractor::{
 use tokio::sync::{oneshot, watch};
 
 use super::sending::{Make, Parts, Sending};
-use super::{Config, Ways};
+use super::{Config, PoolStats, Ways};
 use crate::dispatcher::{self, Dispatcher, DispatcherHandle};
 use crate::feeder::{Feeder, FeederHandle};
 use crate::live::LiveBooks;
@@ -65,7 +65,7 @@ pub(super) struct State {
 pub(super) struct Handles {
     pub(super) registry: Registry,
     pub(super) notifications: Notifications,
-    pub(super) sending: Arc<dyn Sending>,
+    sending: Arc<dyn Sending>,
     slots: Slots,
     call_timeout: Duration,
 }
@@ -100,6 +100,7 @@ impl Actor for Root {
             ways: args.ways,
             admission: args.admission,
             root: myself.get_cell(),
+            give_up: args.give_up,
         };
         let (handles, children) = plan.build(args.sending).await?;
         let feeder = FeederHandle::new(handles.slots.feeder.clone());
@@ -153,9 +154,9 @@ impl State {
             return;
         }
         let id = who.get_id();
-        match self.children.iter().position(|child| child.id == id) {
+        match self.children.iter().position(|child| child.id == Some(id)) {
             Some(index) => self.on_child_death(index, why, myself),
-            // The registry and the pools replace their own actors, and end only when that does not help.
+            // The registry replaces its own actors, and ends only when that does not help.
             None => self.give_up(format!("a part of the tree gave up: {why}")),
         }
     }
@@ -201,6 +202,7 @@ struct Plan {
     ways: Ways,
     admission: Arc<Admission>,
     root: ActorCell,
+    give_up: watch::Sender<Option<String>>,
 }
 
 impl Plan {
@@ -213,11 +215,12 @@ impl Plan {
         let registry = self.registry(&revocations, &random).await?;
         let reaper = self.reaper(&registry, &slots);
         let outcomes = self.outcomes(&live, &slots);
-        let sending = make(self.parts(&revocations, &slots)).await?;
+        let sending = make(self.parts(&random, &revocations, &slots));
+        let pools = Child::sending(sending.clone());
         let dispatcher = self.dispatcher(&sending, &revocations, &slots);
         let feeder = self.feeder(&live, &slots);
         let sweeper = self.sweeper(&registry, &revocations, &slots);
-        let mut children = vec![reaper, outcomes, dispatcher, feeder, sweeper];
+        let mut children = vec![reaper, outcomes, dispatcher, pools, feeder, sweeper];
         for child in &mut children {
             let started = child.start(self.root.clone()).await;
             started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
@@ -279,9 +282,13 @@ impl Plan {
         Child::new("outcomes", || Outcomes, args, slots.outcomes.clone())
     }
 
-    fn parts(&self, revocations: &Arc<Revocations>, slots: &Slots) -> Parts {
+    fn parts(&self, random: &Random, revocations: &Arc<Revocations>, slots: &Slots) -> Parts {
+        let give_up = self.give_up.clone();
         Parts {
-            root: self.root.clone(),
+            random: random.clone(),
+            gave_up: Arc::new(move |why| {
+                give_up.send_replace(Some(why));
+            }),
             config: self.config.clone(),
             apps: self.apps.clone(),
             ways: self.ways.clone(),
@@ -370,16 +377,20 @@ impl Slots {
 
 impl Handles {
     /// From source to sink. Returns whether every actor did its part.
-    pub(super) async fn drain(&self, root: &ActorRef<Msg>) -> bool {
+    pub(super) async fn drain(&self, root: &ActorRef<Msg>, timeout: Duration) -> bool {
         drop(root.cast(Msg::Draining));
         self.notifications.refuse();
         let fed = ask(&self.slots.feeder, crate::feeder::Msg::Drain, None).await;
         let routed = ask(&self.slots.dispatcher, dispatcher::Msg::Drain, None).await;
-        self.sending.drain().await;
+        let sent = self.sending.drain(timeout).await;
         let journaled = ask(&self.slots.outcomes, outcomes::Msg::Drain, None).await;
         let buried = ask(&self.slots.reaper, reaper::Msg::Drain, None).await;
         self.registry.drain().await;
-        fed.is_some() && routed.is_some() && journaled.is_some() && buried.is_some()
+        fed.is_some() && routed.is_some() && sent && journaled.is_some() && buried.is_some()
+    }
+
+    pub(super) async fn stats(&self) -> Result<Vec<PoolStats>> {
+        self.sending.stats(self.call_timeout).await
     }
 
     /// Credentials whose guard has tripped.

@@ -1,17 +1,21 @@
 //! One child of the root: how it is made, how often it died, and the slot its handles look in.
 
+use std::sync::Arc;
+
 use fanfare_core::restart::History;
 use futures_util::future::BoxFuture;
-use ractor::{Actor, ActorCell, ActorId, SpawnErr};
+use ractor::{Actor, ActorCell, ActorId};
 
 use crate::slot::Slot;
+use crate::system::sending::Sending;
+use crate::{Error, Result};
 
-type Start = Box<dyn Fn(ActorCell) -> BoxFuture<'static, Result<ActorId, SpawnErr>> + Send + Sync>;
+type Start = Box<dyn Fn(ActorCell) -> BoxFuture<'static, Result<Option<ActorId>>> + Send + Sync>;
 
 pub(super) struct Child {
     pub(super) name: &'static str,
     /// Of the actor that lives now, or died last.
-    pub(super) id: ActorId,
+    pub(super) id: Option<ActorId>,
     pub(super) history: History,
     start: Start,
 }
@@ -30,22 +34,32 @@ impl Child {
         let start = move |root: ActorCell| -> BoxFuture<'static, _> {
             let (args, slot) = (args.clone(), slot.clone());
             Box::pin(async move {
-                let (actor, _) = A::spawn_linked(None, actor(), args, root).await?;
+                let spawned = A::spawn_linked(None, actor(), args, root).await;
+                let (actor, _) = spawned.map_err(|error| Error::Start(error.to_string()))?;
                 let id = actor.get_id();
                 slot.set(actor);
-                Ok(id)
+                Ok(Some(id))
             })
         };
+        Child::of(name, Box::new(start))
+    }
+
+    /// The sending side, which has actors of its own.
+    pub(super) fn sending(sending: Arc<dyn Sending>) -> Self {
+        Child::of("pools", Box::new(move |root| sending.start(root)))
+    }
+
+    fn of(name: &'static str, start: Start) -> Self {
         Child {
             name,
-            id: ActorId::Local(u64::MAX),
+            id: None,
             history: History::default(),
-            start: Box::new(start),
+            start,
         }
     }
 
     /// Starts it (again) and puts it into its slot.
-    pub(super) async fn start(&mut self, root: ActorCell) -> Result<(), SpawnErr> {
+    pub(super) async fn start(&mut self, root: ActorCell) -> Result<()> {
         self.id = (self.start)(root).await?;
         Ok(())
     }
