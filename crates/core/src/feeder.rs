@@ -143,20 +143,32 @@ mod tests {
         assert_eq!(feeder.on_wanted(T(0), T(10)), Next::Walk);
         assert_eq!(feeder.on_wanted(T(10), T(10)), Next::Wait);
         assert_eq!(feeder.on_walked(Ok(Some(T(500))), T(20)), Next::Walk);
-        assert_eq!(feeder.on_walked(Ok(Some(T(500))), T(30)), Next::WakeAt(T(500)));
+        assert_eq!(
+            feeder.on_walked(Ok(Some(T(500))), T(30)),
+            Next::WakeAt(T(500))
+        );
         assert_eq!(feeder.on_wanted(T(700), T(40)), Next::Wait);
         assert_eq!(feeder.on_wanted(T(300), T(40)), Next::WakeAt(T(300)));
         assert_eq!(feeder.on_wake(T(300)), Next::Walk);
-        assert_eq!(feeder.on_walked(Ok(Some(T(500))), T(310)), Next::WakeAt(T(500)));
+        assert_eq!(
+            feeder.on_walked(Ok(Some(T(500))), T(310)),
+            Next::WakeAt(T(500))
+        );
     }
 
     #[test]
     fn it_sleeps_no_longer_than_the_limit_and_tries_again_after_a_failure() {
         let mut feeder = Feeder::new(Limits::default());
-        assert_eq!(feeder.on_wanted(T(9_000_000), T(0)), Next::WakeAt(T(60_000)));
+        assert_eq!(
+            feeder.on_wanted(T(9_000_000), T(0)),
+            Next::WakeAt(T(60_000))
+        );
         assert_eq!(feeder.on_wake(T(60_000)), Next::WakeAt(T(120_000)));
         assert_eq!(feeder.on_wanted(T(60_000), T(60_000)), Next::Walk);
-        assert_eq!(feeder.on_walked(Err(()), T(60_000)), Next::WakeAt(T(61_000)));
+        assert_eq!(
+            feeder.on_walked(Err(()), T(60_000)),
+            Next::WakeAt(T(61_000))
+        );
         assert_eq!(feeder.on_walked(Ok(None), T(60_500)), Next::Wait);
     }
 
