@@ -6,7 +6,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fanfare_core::dispatch::{Dispatch, Effect, Limits, Read};
 use fanfare_core::revocations::Revocations;
@@ -173,6 +172,3 @@ impl fmt::Debug for Args {
         f.write_str("dispatcher::Args")
     }
 }
-
-/// Longest a drained dispatcher takes to answer; its handle only moves deliveries on.
-pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);

@@ -4,6 +4,7 @@
 //! is in ARCHITECTURE.md.
 
 pub mod apps;
+mod directory;
 pub mod dispatcher;
 mod error;
 mod feeder;
@@ -17,6 +18,8 @@ pub mod registry;
 mod slot;
 mod sweeper;
 pub mod system;
+mod user;
+mod users;
 
 pub use apps::{ApnsCredential, App, FcmCredential};
 pub use error::{Error, Result};

@@ -73,11 +73,6 @@ impl ReaperHandle {
             drop(self.0.cast(Msg::Answers(answers)));
         }
     }
-
-    /// The slot, for calls of the root.
-    pub(crate) fn slot(&self) -> &Slot<Msg> {
-        &self.0
-    }
 }
 
 /// How much the reaper does at once.
@@ -118,8 +113,10 @@ pub(crate) enum Msg {
     /// A held suspect of this credential is due.
     Due(Credential),
     Buried,
-    /// The credentials whose guard has tripped.
-    Misconfigured(RpcReplyPort<Vec<Credential>>),
+    /// The credentials whose guard has tripped, as `app/channel/environment`.
+    Misconfigured(RpcReplyPort<Vec<String>>),
+    /// Answers when no burial waits; held suspects are let go.
+    Drain(RpcReplyPort<()>),
 }
 
 pub(crate) struct State {
@@ -127,6 +124,7 @@ pub(crate) struct State {
     guards: HashMap<Credential, Guard<Suspect>>,
     waiting: VecDeque<Burial>,
     under_way: usize,
+    drains: Vec<RpcReplyPort<()>>,
 }
 
 pub(crate) struct Reaper;
@@ -142,6 +140,7 @@ impl Actor for Reaper {
             guards: HashMap::new(),
             waiting: VecDeque::new(),
             under_way: 0,
+            drains: Vec::new(),
         })
     }
 
@@ -166,8 +165,10 @@ impl Actor for Reaper {
             }
             Msg::Buried => state.under_way = state.under_way.saturating_sub(1),
             Msg::Misconfigured(reply) => drop(reply.send(state.misconfigured())),
+            Msg::Drain(reply) => state.drains.push(reply),
         }
         state.bury_next(&myself);
+        state.answer_drains();
         Ok(())
     }
 
@@ -269,9 +270,26 @@ impl State {
         }
     }
 
-    fn misconfigured(&self) -> Vec<Credential> {
+    fn answer_drains(&mut self) {
+        if self.under_way == 0 && self.waiting.is_empty() {
+            for reply in self.drains.drain(..) {
+                // Whoever asked may have stopped waiting.
+                drop(reply.send(()));
+            }
+        }
+    }
+
+    fn misconfigured(&self) -> Vec<String> {
         let tripped = self.guards.iter().filter(|(_, guard)| guard.is_tripped());
-        tripped.map(|(credential, _)| credential.clone()).collect()
+        let name = |credential: &Credential| {
+            let Credential {
+                app,
+                channel,
+                environment,
+            } = credential;
+            format!("{app}/{channel}/{environment}")
+        };
+        tripped.map(|(credential, _)| name(credential)).collect()
     }
 }
 

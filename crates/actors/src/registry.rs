@@ -1,7 +1,15 @@
 //! The registry as the rest of the house sees it: every write goes through the user's own actor.
+//!
+//! Parent: the root. Restart: a shard that died is started again by `core::restart`; when it dies too often the
+//! registry fails, and its parent hears of it. A crash loses the calls that wait (their callers are told), and
+//! nothing that was acknowledged.
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,17 +20,250 @@ use fanfare_core::revocations::Revocations;
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock, Device, DeviceId, Timestamp, UserId};
-use ractor::ActorCell;
+use parking_lot::RwLock;
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
 
-use crate::Result;
+use crate::directory::{Directory, Key, Seat};
 use crate::system::RegistryConfig;
+use crate::user::{Command, Context, Work};
+use crate::users::{self, UsersActor};
+use crate::{Error, Result};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    directory: Arc<Directory>,
+    shards: Arc<Shards>,
+    apps: Arc<HashMap<AppId, Arc<Rules>>>,
+    call_timeout: Duration,
+    supervisor: ActorRef<Msg>,
+}
+
+/// A registration that is durable.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    pub device: Device,
+    pub is_new: bool,
+}
+
+impl Registry {
+    /// Spawns the supervisors; users' actors come on demand.
+    pub(crate) async fn spawn(args: Args) -> Result<Registry> {
+        let config = &args.config;
+        let apps = args.apps.into_iter();
+        let apps = Arc::new(apps.map(|(id, rules)| (id, Arc::new(rules))).collect());
+        let directory = Directory::new(
+            config.users_max,
+            config.user_queue_max,
+            args.telemetry.clone(),
+        );
+        let shards = Arc::new(Shards::new(config.shards));
+        let state = State {
+            shards: shards.clone(),
+            directory: directory.clone(),
+            passivate_after: config.passivate_after,
+            restart: args.restart,
+            histories: vec![restart::History::default(); shards.slots.len()],
+            users: users::Args {
+                apps: Arc::clone(&apps),
+                context: Arc::new(Context {
+                    store: args.store.clone(),
+                    revocations: args.revocations,
+                    telemetry: args.telemetry,
+                    clock: args.clock,
+                    random: args.random,
+                }),
+            },
+        };
+        let spawned = match args.parent {
+            Some(parent) => Actor::spawn_linked(None, RegistryActor, state, parent).await,
+            None => Actor::spawn(None, RegistryActor, state).await,
+        };
+        let (supervisor, _) = spawned.map_err(|error| {
+            tracing::error!(%error, "cannot start the registry");
+            Error::ShuttingDown
+        })?;
+        Ok(Registry(Arc::new(Inner {
+            store: args.store,
+            directory,
+            shards,
+            apps,
+            call_timeout: args.call_timeout,
+            supervisor,
+        })))
+    }
+
+    /// No new calls; returns when all calls under way have their answers and every actor is gone.
+    pub(crate) async fn drain(&self) {
+        self.0.directory.close().await;
+        drop(self.0.supervisor.stop_and_wait(None, None).await);
+    }
+
+    /// User actors alive now.
+    pub(crate) fn users_active(&self) -> usize {
+        self.0.directory.users_active()
+    }
+
+    /// Registers a device (rules 1 to 3); durable and seen by the next send when it answers.
+    pub async fn register(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        command: Register,
+    ) -> Result<Registered> {
+        let registered = self.call(app, user, Command::Register(command)).await?;
+        registered.ok_or(Error::UnknownApp)
+    }
+
+    /// The user's rows that are not soft-deleted, newest `last_seen_at` first. A plain read; starts no actor.
+    pub async fn list(&self, app: &AppId, user: &UserId) -> Result<Vec<Device>> {
+        let mut rows = self.0.store.devices_of(app, vec![user.clone()]).await?;
+        rows.retain(|row| row.deleted_at.is_none());
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.last_seen_at, row.id)));
+        Ok(rows)
+    }
+
+    /// One row of the user. A plain read; starts no actor.
+    pub async fn get(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<Option<Device>> {
+        let rows = self.0.store.devices_by_id(app, vec![id]).await?;
+        Ok(rows.into_iter().find(|row| row.user == *user))
+    }
+
+    /// Changes one row of the user; `None` when it is missing or somebody else's.
+    pub async fn patch(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        id: DeviceId,
+        patch: Patch,
+    ) -> Result<Option<Device>> {
+        let patched = self.call(app, user, Command::Patch(id, patch)).await?;
+        Ok(patched.map(|patched| patched.device))
+    }
+
+    /// Removes one row of the user for good; `false` when it is missing or somebody else's.
+    pub async fn delete(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<bool> {
+        let removed = self.call(app, user, Command::Remove(id)).await?;
+        Ok(removed.is_some())
+    }
+
+    /// The provider called the device's address dead: does what the app's `on_dead_token` says, if the row's
+    /// registration is not later than `dead_since`. Returns whether the row was cleaned.
+    pub async fn bury(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        id: DeviceId,
+        dead_since: Timestamp,
+    ) -> Result<bool> {
+        let buried = self.call(app, user, Command::Bury(id, dead_since)).await?;
+        Ok(buried.is_some())
+    }
+
+    /// Removes the row for good if it has been `stale` or `invalid` since before `before` (the sweeper's
+    /// retention). Returns whether it was removed.
+    pub async fn purge(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        id: DeviceId,
+        before: Timestamp,
+    ) -> Result<bool> {
+        let purged = self.call(app, user, Command::Purge(id, before)).await?;
+        Ok(purged.is_some())
+    }
+
+    /// Marks the row stale if it was last seen before `unseen_since`. Returns whether it was marked.
+    pub async fn mark_stale(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        id: DeviceId,
+        unseen_since: Timestamp,
+    ) -> Result<bool> {
+        let command = Command::MarkStale(id, unseen_since);
+        Ok(self.call(app, user, command).await?.is_some())
+    }
+
+    /// `None` when there was nothing to change, as in an app that is not served.
+    async fn call(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        command: Command,
+    ) -> Result<Option<Registered>> {
+        if !self.0.apps.contains_key(app) {
+            return Ok(None);
+        }
+        let key = Key {
+            app: app.clone(),
+            user: user.clone(),
+        };
+        let (answer, answered) = oneshot::channel();
+        let command = Box::new(command);
+        let work = Work { command, answer };
+        let longest = self.0.call_timeout;
+        let start = |seat| self.0.shards.start(seat);
+        self.0.directory.send(&key, work, longest, start).await?;
+        match timeout(longest, answered).await {
+            Ok(Ok(answer)) => Ok(answer?.map(|registered| *registered)),
+            Ok(Err(_)) => Err(Error::ShuttingDown),
+            Err(_) => Err(Error::Timeout(longest)),
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("users_active", &self.users_active())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where each shard's supervisor is now; `None` while it is started again.
+struct Shards {
+    slots: Box<[RwLock<Option<ActorRef<users::Msg>>>]>,
+    hasher: RandomState,
+}
+
+impl Shards {
+    fn new(count: usize) -> Self {
+        Shards {
+            slots: (0..count.max(1)).map(|_| RwLock::new(None)).collect(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// Has the actor of this seat made. With no shard there, the seat is dropped, and its callers are told.
+    fn start(&self, seat: Seat) {
+        let hash = usize::try_from(self.hasher.hash_one(seat.key()) >> 32).unwrap_or(0);
+        if let Some(shard) = &*self.slots[hash % self.slots.len()].read() {
+            drop(shard.cast(users::Msg::Start(seat)));
+        }
+    }
+
+    fn index_of(&self, id: ActorId) -> Option<usize> {
+        let is_it = |slot: &RwLock<Option<ActorRef<users::Msg>>>| {
+            slot.read()
+                .as_ref()
+                .is_some_and(|shard| shard.get_id() == id)
+        };
+        self.slots.iter().position(is_it)
+    }
+}
 
 /// What the registry is spawned with.
 pub(crate) struct Args {
     pub(crate) store: Arc<dyn Store>,
     /// Told of every moved, changed or removed device before its change is acknowledged.
     pub(crate) revocations: Arc<Revocations>,
-    /// The rules of each app; a call for any other app is answered as if it had no devices, or refused.
+    /// The rules of each app that is served.
     pub(crate) apps: HashMap<AppId, Rules>,
     pub(crate) config: RegistryConfig,
     /// Longest wait of a call.
@@ -44,116 +285,105 @@ pub(crate) struct Rules {
     pub(crate) on_dead_token: OnDeadToken,
 }
 
-impl fmt::Debug for Args {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Args")
+#[derive(Clone, Copy, Debug)]
+enum Msg {
+    /// Start the shard with this index (again).
+    Start(usize),
+    /// Time to let idle users go.
+    Passivate,
+}
+
+struct State {
+    shards: Arc<Shards>,
+    directory: Arc<Directory>,
+    passivate_after: Duration,
+    restart: restart::Policy,
+    histories: Vec<restart::History>,
+    users: users::Args,
+}
+
+impl State {
+    async fn start(
+        &self,
+        index: usize,
+        myself: &ActorRef<Msg>,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        let args = self.users.clone();
+        let (shard, _) = Actor::spawn_linked(None, UsersActor, args, myself.get_cell()).await?;
+        *self.shards.slots[index].write() = Some(shard);
+        Ok(())
+    }
+
+    fn on_death(
+        &mut self,
+        shard: ActorId,
+        myself: &ActorRef<Msg>,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        let Some(index) = self.shards.index_of(shard) else {
+            return Ok(());
+        };
+        *self.shards.slots[index].write() = None;
+        let context = &self.users.context;
+        context.telemetry.actor_restarted("users");
+        match self.histories[index].on_death(&self.restart, context.clock.now()) {
+            restart::Verdict::Restart(delay) => {
+                drop(myself.send_after(delay, move || Msg::Start(index)));
+                Ok(())
+            }
+            restart::Verdict::GiveUp => Err("a shard of the registry dies too often".into()),
+        }
     }
 }
 
-/// Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Registry {}
+struct RegistryActor;
 
-/// A registration that is durable.
-#[derive(Clone, Debug)]
-pub struct Registered {
-    pub device: Device,
-    pub is_new: bool,
-}
+impl Actor for RegistryActor {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = State;
 
-impl Registry {
-    /// Spawns the supervisors; users' actors come on demand.
-    pub(crate) async fn spawn(args: Args) -> Result<Registry> {
-        let _ = args;
-        todo!("the registry room")
-    }
-
-    /// No new calls; returns when all calls under way have their answers and every actor is gone.
-    pub(crate) async fn drain(&self) {
-        todo!("the registry room")
-    }
-
-    /// User actors alive now.
-    pub(crate) fn users_active(&self) -> usize {
-        todo!("the registry room")
-    }
-
-    /// Registers a device (rules 1 to 3); durable and seen by the next send when it answers.
-    pub async fn register(
+    async fn pre_start(
         &self,
-        app: &AppId,
-        user: &UserId,
-        command: Register,
-    ) -> Result<Registered> {
-        let _ = (app, user, command);
-        todo!("the registry room")
+        myself: ActorRef<Msg>,
+        state: State,
+    ) -> std::result::Result<State, ActorProcessingErr> {
+        for index in 0..state.shards.slots.len() {
+            state.start(index, &myself).await?;
+        }
+        let every = (state.passivate_after / 4).max(Duration::from_millis(10));
+        drop(myself.send_interval(every, || Msg::Passivate));
+        Ok(state)
     }
 
-    /// The user's rows that are not soft-deleted, newest `last_seen_at` first. A plain read; starts no actor.
-    pub async fn list(&self, app: &AppId, user: &UserId) -> Result<Vec<Device>> {
-        let _ = (app, user);
-        todo!("the registry room")
-    }
-
-    /// One row of the user. A plain read; starts no actor.
-    pub async fn get(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<Option<Device>> {
-        let _ = (app, user, id);
-        todo!("the registry room")
-    }
-
-    /// Changes one row of the user; `None` when it is missing or somebody else's.
-    pub async fn patch(
+    async fn handle(
         &self,
-        app: &AppId,
-        user: &UserId,
-        id: DeviceId,
-        patch: Patch,
-    ) -> Result<Option<Device>> {
-        let _ = (app, user, id, patch);
-        todo!("the registry room")
+        myself: ActorRef<Msg>,
+        msg: Msg,
+        state: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Start(index) => state.start(index, &myself).await?,
+            Msg::Passivate => {
+                let idle_for = state.passivate_after;
+                state.directory.passivate(idle_for, usize::MAX);
+            }
+        }
+        Ok(())
     }
 
-    /// Removes one row of the user for good; `false` when it is missing or somebody else's.
-    pub async fn delete(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<bool> {
-        let _ = (app, user, id);
-        todo!("the registry room")
-    }
-
-    /// The provider called the device's address dead: does what the app's `on_dead_token` says, if the row's
-    /// registration is not later than `dead_since`. Returns whether the row was cleaned.
-    pub async fn bury(
+    async fn handle_supervisor_evt(
         &self,
-        app: &AppId,
-        user: &UserId,
-        id: DeviceId,
-        dead_since: Timestamp,
-    ) -> Result<bool> {
-        let _ = (app, user, id, dead_since);
-        todo!("the registry room")
-    }
-
-    /// Removes the row for good if it is `stale` or `invalid` and was last written before `before` (the sweeper's
-    /// retention). Returns whether it was removed.
-    pub async fn purge(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        id: DeviceId,
-        before: Timestamp,
-    ) -> Result<bool> {
-        let _ = (app, user, id, before);
-        todo!("the registry room")
-    }
-
-    /// Marks the row stale if it was last seen before `unseen_since`. Returns whether it was marked.
-    pub async fn mark_stale(
-        &self,
-        app: &AppId,
-        user: &UserId,
-        id: DeviceId,
-        unseen_since: Timestamp,
-    ) -> Result<bool> {
-        let _ = (app, user, id, unseen_since);
-        todo!("the registry room")
+        myself: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(shard, error) => {
+                tracing::error!(%error, "a shard of the registry died");
+                state.on_death(shard.get_id(), &myself)
+            }
+            SupervisionEvent::ActorTerminated(shard, ..) => state.on_death(shard.get_id(), &myself),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
     }
 }

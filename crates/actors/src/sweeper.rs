@@ -21,18 +21,38 @@ use crate::Registry;
 /// When and how much is swept.
 #[derive(Clone, Debug)]
 pub(crate) struct Limits {
+    /// How often the registry is walked. Default 1 h.
     pub(crate) sweep_every: Duration,
+    /// Active rows not seen for this long become stale. Default 60 days.
     pub(crate) stale_after: Duration,
+    /// Stale and invalid rows go this long after they became so. Default never.
     pub(crate) retention: Option<Duration>,
+    /// Finished notifications go this long after they were accepted. Default 7 days.
     pub(crate) journal_retention: Duration,
-    /// Rows read from the registry at once.
+    /// Rows read from the registry at once. Default 1,024.
     pub(crate) page: usize,
-    /// How often the journal is purged.
+    /// How often the journal is purged. Default 1 min.
     pub(crate) purge_every: Duration,
-    /// Notifications purged in one store call; calls follow each other until less is left.
+    /// Notifications purged in one store call; calls follow each other until less is left. Default 1,000.
     pub(crate) purge_page: usize,
-    /// How often revocations forget.
+    /// How often revocations forget. Default 5 s.
     pub(crate) prune_every: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Limits {
+            sweep_every: Duration::from_secs(60 * 60),
+            stale_after: 60 * DAY,
+            retention: None,
+            journal_retention: 7 * DAY,
+            page: 1_024,
+            purge_every: Duration::from_secs(60),
+            purge_page: 1_000,
+            prune_every: Duration::from_secs(5),
+        }
+    }
 }
 
 #[derive(Clone)]

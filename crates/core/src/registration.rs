@@ -79,6 +79,36 @@ pub struct Decision {
     pub revoked: Vec<DeviceId>,
 }
 
+impl Decision {
+    /// Whether the row comes from another user.
+    pub fn is_move(&self) -> bool {
+        self.change
+            .put
+            .as_ref()
+            .is_some_and(|put| match &put.expect {
+                Expect::Present { user, .. } => *user != put.device.user,
+                Expect::Absent => false,
+            })
+    }
+
+    /// Whether rows read later (those with this decision's id) show that the change happened: for the caller of
+    /// a write whose outcome nobody knows.
+    pub fn stands_in(&self, rows: &[Device]) -> bool {
+        let wanted = &self.device;
+        let mut rows = rows
+            .iter()
+            .filter(|row| row.id == wanted.id && row.user == wanted.user);
+        match &self.change.put {
+            Some(_) => rows.any(|row| {
+                row.revision == wanted.revision
+                    && row.address == wanted.address
+                    && row.updated_at == wanted.updated_at
+            }),
+            None => rows.next().is_none(),
+        }
+    }
+}
+
 /// What a decision is made from: rows as they were read, and the time.
 #[derive(Clone, Copy, Debug)]
 pub struct Known<'a> {

@@ -6,6 +6,6 @@ pub mod app;
 pub mod cli;
 pub mod commands;
 pub mod config;
-mod material;
-mod sandbox;
+pub mod material;
+pub mod sandbox;
 mod senders;

@@ -12,7 +12,7 @@ const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const KEY_CHARACTERS: usize = 40;
 
 /// A new API key, `ffk_<app>_<40 base62 characters>`.
-pub(crate) fn api_key(app: &AppId) -> anyhow::Result<Secret<String>> {
+pub fn api_key(app: &AppId) -> anyhow::Result<Secret<String>> {
     let mut key = format!("ffk_{app}_");
     let until = key.len() + KEY_CHARACTERS;
     while key.len() < until {
@@ -28,7 +28,7 @@ pub(crate) fn api_key(app: &AppId) -> anyhow::Result<Secret<String>> {
     Ok(Secret::new(key))
 }
 
-pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
+pub fn sha256_hex(bytes: &[u8]) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, bytes);
     digest
         .as_ref()
@@ -38,7 +38,7 @@ pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
 }
 
 /// An HS256 JWT for a user.
-pub(crate) fn user_jwt(
+pub fn user_jwt(
     secret: &[u8],
     user: &UserId,
     now: Timestamp,

@@ -10,18 +10,18 @@ use fanfare_types::{AppId, Secret};
 use crate::material;
 
 /// The app of every sandbox.
-pub(crate) const APP: &str = "demo";
+pub const APP: &str = "demo";
 
 /// What was written, and the secrets that go with it.
 #[derive(Debug)]
-pub(crate) struct Sandbox {
-    pub(crate) config: PathBuf,
-    pub(crate) api_key: Secret<String>,
-    pub(crate) jwt_secret: Secret<String>,
+pub struct Sandbox {
+    pub config: PathBuf,
+    pub api_key: Secret<String>,
+    pub jwt_secret: Secret<String>,
 }
 
 /// Reads the keys and certificates in `directory`, or makes new ones there.
-pub(crate) fn material(directory: &Path) -> anyhow::Result<Material> {
+pub fn material(directory: &Path) -> anyhow::Result<Material> {
     std::fs::create_dir_all(directory)
         .with_context(|| format!("making {}", directory.display()))?;
     let path = directory.join("material.json");
@@ -40,7 +40,7 @@ pub(crate) fn material(directory: &Path) -> anyhow::Result<Material> {
 }
 
 /// Writes the credentials a gateway needs to reach the simulators: `ca.pem`, the `.p8` key, the service account.
-pub(crate) fn write_credentials(
+pub fn write_credentials(
     directory: &Path,
     material: &Material,
     at: &Addresses,
@@ -66,7 +66,7 @@ fn p8_name(material: &Material) -> String {
 }
 
 /// The provider tables of an app that sends to the simulators.
-pub(crate) fn provider_tables(material: &Material, at: &Addresses) -> String {
+pub fn provider_tables(material: &Material, at: &Addresses) -> String {
     let (key_id, team_id, topic) = (
         &material.apns_key.key_id,
         &material.apns_key.team_id,
@@ -93,7 +93,7 @@ rate_max = 1000000
 }
 
 /// Writes credentials, secrets and `fanfare.toml`. An API key and a JWT secret that are there are kept.
-pub(crate) fn write(
+pub fn write(
     directory: &Path,
     material: &Material,
     at: &Addresses,

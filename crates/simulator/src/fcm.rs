@@ -54,6 +54,7 @@ impl Fcm {
         }
     }
 
+    #[expect(clippy::result_large_err, reason = "consumed by the only caller")]
     fn check(&self, memory: &mut Memory, call: &Call, facts: &Facts<'_>) -> Result<String, Answer> {
         let headers = &call.parts.headers;
         let project = project(call.parts.uri.path()).ok_or_else(not_found)?;

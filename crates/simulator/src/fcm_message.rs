@@ -360,6 +360,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::too_many_lines, reason = "a table")]
     fn faults_name_their_field() {
         let long = format!(
             r#"{{"message": {{"token": "t", "data": {{"k": "{}"}}}}}}"#,

@@ -1,5 +1,5 @@
 //! APNs and FCM (with Google's token endpoint) as servers over real TLS and HTTP/2: strict about what the vendors
-//! document, scripted by [rules](rules), with exact [books](books).
+//! document, scripted by [rules], with exact [books].
 //!
 //! [`Material::generate`] makes keys and certificates, [`Material::config`] a configuration that trusts them, and
 //! [`Simulator::start`] listens. Rules and books are also served over plain HTTP (see [`control`]).
@@ -41,7 +41,7 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// All of them, in the order of [`index`](Self::index).
+    /// All of them, in the order of their declaration.
     pub const ALL: [Self; 3] = [Self::Apns, Self::Fcm, Self::Oauth];
 
     pub(crate) const fn index(self) -> usize {

@@ -131,7 +131,8 @@ pub enum Reaction {
     Streams(u32),
     /// `SETTINGS` with `INITIAL_WINDOW_SIZE`, then the documented answer. 0 shuts later requests' bodies out.
     Window(u32),
-    /// The socket is closed. On a connection: at once, before TLS.
+    /// The socket is closed. On a connection: at once, before TLS. At the token endpoint resets, refusals and GOAWAY
+    /// close, too.
     Close(Close),
     /// The connection neither reads nor writes any more and stays open. On a connection: after the TLS handshake.
     Freeze,
@@ -265,7 +266,7 @@ pub enum Moment {
     /// Nothing of the answer.
     #[default]
     Request,
-    /// The headers, and a body that never ends.
+    /// The headers, and a body that never ends. Such a request is always judged and booked as lost.
     Headers,
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use h2::server::SendResponse;
-use h2::{Reason, RecvStream, SendStream};
+use h2::{RecvStream, SendStream};
 use http::request::Parts;
 
 use super::{Judge, Scope};
@@ -201,8 +201,7 @@ fn poll_capacity(
     cx: &mut Context<'_>,
     stream: &mut SendStream<Bytes>,
 ) -> Poll<Option<Result<usize, h2::Error>>> {
-    if let Poll::Ready(reset) = stream.poll_reset(cx) {
-        let _: Result<Reason, h2::Error> = reset;
+    if stream.poll_reset(cx).is_ready() {
         return Poll::Ready(None);
     }
     match stream.capacity() {

@@ -86,7 +86,7 @@ impl Processes {
         let client = crate::commands::http_client()?;
         let put = client
             .put(format!("{}/rules", self.control))
-            .json(&json!([rule]));
+            .json(&json!({ "rules": [rule] }));
         put.send()
             .await?
             .error_for_status()
