@@ -160,7 +160,10 @@ impl State {
 
     fn on_child_death(&mut self, index: usize, why: &str, myself: &ActorRef<Msg>) {
         let child = &mut self.children[index];
-        match child.history.on_death(&self.ways.restart, self.ways.clock.now()) {
+        match child
+            .history
+            .on_death(&self.ways.restart, self.ways.clock.now())
+        {
             Verdict::Restart(delay) => {
                 tracing::error!(actor = child.name, error = why, "actor died, started again");
                 drop(myself.send_after(delay, move || Msg::Restart(index)));
