@@ -17,7 +17,7 @@ use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, UserId};
 use ractor::{ActorRef, MessagingErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 
 use crate::user::{Call, Work};
 use crate::{Error, Result};
@@ -158,12 +158,12 @@ impl Directory {
     }
 
     /// Takes work for a user: sends it to the living actor, or calls `start` with the seat of a new one.
-    /// Waits at most `timeout` for room for that one.
+    /// Waits until `deadline` for room for that one.
     pub(crate) async fn send(
         self: &Arc<Self>,
         key: &Key,
         mut work: Work,
-        timeout: Duration,
+        deadline: Instant,
         start: impl Fn(Seat) + Sync,
     ) -> Result<()> {
         loop {
@@ -177,7 +177,7 @@ impl Directory {
             };
             let room = match self.room.clone().try_acquire_owned() {
                 Ok(room) => room,
-                Err(_) => self.wait_for_room(key, timeout).await?,
+                Err(_) => self.wait_for_room(key, deadline).await?,
             };
             work = match self.try_start(key, work, room) {
                 Ok(seat) => {
@@ -253,12 +253,12 @@ impl Directory {
     }
 
     /// `users_max` actors are alive: idle ones leave early, and the call waits for the room of one.
-    async fn wait_for_room(&self, key: &Key, timeout: Duration) -> Result<OwnedSemaphorePermit> {
+    async fn wait_for_room(&self, key: &Key, deadline: Instant) -> Result<OwnedSemaphorePermit> {
         let Some(_waiting) = Waiting::new(self) else {
             return Err(self.refused(key, Scope::Gateway, "users"));
         };
         self.passivate(Duration::ZERO, ROOM_BATCH);
-        match tokio::time::timeout(timeout, self.room.clone().acquire_owned()).await {
+        match timeout_at(deadline, self.room.clone().acquire_owned()).await {
             Ok(Ok(room)) => Ok(room),
             Ok(Err(_)) => Err(Error::ShuttingDown),
             Err(_) => Err(self.refused(key, Scope::Gateway, "users")),
@@ -302,7 +302,8 @@ impl Directory {
         }
     }
 
-    /// Takes no more calls, and returns when those under way are answered and every actor is gone.
+    /// Takes no more calls, and returns when those under way are answered and every actor is gone. The caller
+    /// bounds how long that may take.
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.passivate(Duration::ZERO, usize::MAX);
