@@ -20,6 +20,9 @@ pub enum Error {
     /// The gateway is draining or the actor is gone.
     #[error("shutting down")]
     ShuttingDown,
+    /// The tree could not be started.
+    #[error("cannot start: {0}")]
+    Start(String),
     /// Others kept changing the same rows; nothing was changed.
     #[error("too many conflicting changes at once")]
     Contended,
@@ -37,6 +40,7 @@ impl Error {
             Error::IdempotencyConflict => "idempotency_conflict",
             Error::Timeout(_) => "timeout",
             Error::ShuttingDown => "shutting_down",
+            Error::Start(_) => "start",
             Error::Contended => "contended",
             Error::UnknownApp => "unknown_app",
         }

@@ -1,1 +1,11 @@
-//! Configuration, composition and the fanfare binary.
+//! The composition root: configuration, the running application, and the commands of the `fanfare` binary.
+//!
+//! The only crate that reads files, the environment and flags.
+
+pub mod app;
+pub mod cli;
+pub mod commands;
+pub mod config;
+pub mod material;
+pub mod sandbox;
+mod senders;

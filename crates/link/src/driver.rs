@@ -122,8 +122,6 @@ impl std::fmt::Debug for Driver {
 
 impl Engine {
     fn start(&mut self, events: &mut impl FnMut(Event)) {
-        // Before the peer's SETTINGS this is the configured number, so it differs from the 0 of an engine not
-        // started, unless no stream may be opened at all.
         self.limit = self.allowed();
         events(Event::Streams(self.limit));
     }
@@ -185,10 +183,10 @@ impl Engine {
         // The peer may have refused streams above a GOAWAY's last one: collect before looking at the GOAWAY, since
         // that gives up what waits.
         let again = self.slots.poll_woken(&mut self.answers);
-        self.follow_limit(events);
+        let raised = self.follow_limit(events) && !self.inbox.is_empty();
         self.look_for_goaway(now, events);
         let closing = self.close_when_done(now);
-        (again || closing, ended)
+        (again || raised || closing, ended)
     }
 
     /// Gives streams to waiting requests, as far as the limit goes.
@@ -229,12 +227,14 @@ impl Engine {
         }
     }
 
-    fn follow_limit(&mut self, events: &mut impl FnMut(Event)) {
-        let allowed = self.allowed();
-        if allowed != self.limit {
-            self.limit = allowed;
-            events(Event::Streams(allowed));
+    /// Tells the limit when the peer has changed it. `true` when more streams may be open than before.
+    fn follow_limit(&mut self, events: &mut impl FnMut(Event)) -> bool {
+        let before = self.limit;
+        self.limit = self.allowed();
+        if self.limit != before {
+            events(Event::Streams(self.limit));
         }
+        self.limit > before
     }
 
     /// Streams the peer and the configuration allow.
@@ -247,21 +247,18 @@ impl Engine {
             .min(self.config.streams_max)
     }
 
-    /// Whatever has its time: requests, PING, the end of a phase.
+    /// Whatever has its time: requests, the end of a phase, PING.
     fn keep_time(&mut self, now: Instant) -> Result<(), end::End> {
+        if self.armed.is_some_and(|armed| armed <= now) {
+            self.armed = None;
+            self.expire(now)?;
+        }
         let mut cx = Context::from_waker(&self.turn_waker);
         if let Some(pulse) = &mut self.pulse {
             let next = pulse
                 .poll(&mut cx, now, self.wire.bytes_read())
                 .map_err(|_| end::End::PingTimeout)?;
             self.arm(next);
-        }
-        let Some(armed) = self.armed else {
-            return Ok(());
-        };
-        if armed <= now {
-            self.armed = None;
-            self.expire(now)?;
         }
         // Registers the new deadline, or one the runtime has not seen yet.
         let mut cx = Context::from_waker(&self.turn_waker);

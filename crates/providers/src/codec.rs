@@ -25,7 +25,8 @@ pub struct Judged {
 impl Codec {
     /// The request for one attempt. `token` is the `authorization` value (none with certificate credentials).
     /// `Err` says why this message can never be sent (the door lets none such through; raw overrides and
-    /// variables may still break a limit once rendered): it ends as `rejected`.
+    /// variables may still break a limit once rendered): it ends as `rejected`. The reasons are `payload_too_large`,
+    /// `missing_variable`, `malformed_placeholder`, `bad_override` and `unwritable_value`.
     pub fn encode(
         &mut self,
         delivery: &Delivery,

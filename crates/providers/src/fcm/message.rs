@@ -168,16 +168,19 @@ fn insert(object: &mut Object, name: &str, member: Object) {
     }
 }
 
-/// What counts against FCM's limit: the keys and values of `notification` and `data`, and of their
-/// counterparts under `android`.
+/// What counts against FCM's limit: the keys and values of `notification` and `data`, and of their counterparts
+/// under `android`; or, when that is more, the JSON of `apns.payload`, which APNs limits to as much.
 pub(crate) fn payload_bytes(message: &Object) -> usize {
+    let ios = message.get("apns").and_then(|apns| apns.get("payload"));
+    let ios_bytes = ios.map_or(0, |payload| payload.to_string().len());
     let android = message.get("android").unwrap_or(&Value::Null);
     [message.get("notification"), message.get("data")]
         .into_iter()
         .chain([android.get("notification"), android.get("data")])
         .flatten()
         .map(text_bytes)
-        .sum()
+        .sum::<usize>()
+        .max(ios_bytes)
 }
 
 fn text_bytes(value: &Value) -> usize {

@@ -14,11 +14,12 @@ use crate::content::{Object, Unsendable};
 /// Longest time to live that FCM takes: four weeks.
 pub(crate) const TTL_MAX: Duration = Duration::from_secs(2_419_200);
 
-/// A body with holes: `{"message":{"token":` address `after_target` seconds `between_ttls` seconds `tail`.
+const AFTER_TARGET: &str = r#","android":{"ttl":""#;
+
+/// A body with holes: `{"message":{"token":` address [`AFTER_TARGET`] seconds `between_ttls` seconds `tail`.
 pub(crate) struct Rendering {
     /// What counts against FCM's limit; may be over it.
     pub(crate) payload_bytes: usize,
-    after_target: String,
     between_ttls: String,
     tail: String,
     /// Shorter times to live that the override asks for, in seconds.
@@ -46,7 +47,6 @@ impl Rendering {
         let web_headers = members(&web_headers)?;
         Ok(Rendering {
             payload_bytes,
-            after_target: r#","android":{"ttl":""#.to_owned(),
             between_ttls: format!(
                 r#"s"{}}},"webpush":{{"headers":{{"TTL":""#,
                 members(&android)?
@@ -69,7 +69,7 @@ impl Rendering {
         };
         let address = delivery.address.expose();
         let left = delivery.live.options.expires_at.since(now).min(TTL_MAX);
-        let fixed = [&*self.after_target, &self.between_ttls, &self.tail];
+        let fixed = [AFTER_TARGET, &self.between_ttls, &self.tail];
         // Quotes around the address, and two numbers of at most seven digits.
         let holes = address.len() + 2 + 2 * 7;
         let size = target.len() + holes + fixed.map(str::len).iter().sum::<usize>();

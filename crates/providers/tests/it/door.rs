@@ -145,6 +145,10 @@ fn sizes_are_measured_for_each_provider_and_locale() {
         json!({"body": "{{long}}{{long}}"}),
         &[("message", "too_large"), ("message", "too_large")],
     );
+    check(
+        json!({"title": "Hi", "fcm": {"apns": {"payload": {"x": "x".repeat(4096)}}}}),
+        &[("message", "too_large")],
+    );
     let endless = "{{long}}".repeat(1000);
     check(
         json!({"title": endless}),

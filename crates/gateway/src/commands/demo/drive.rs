@@ -1,0 +1,109 @@
+//! The gateway's API as the demo uses it.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use indicatif::ProgressBar;
+use serde_json::Value;
+
+use super::crowd::{Device, user_name};
+use super::processes::Processes;
+use super::text;
+use crate::commands::send::answer;
+
+/// Registrations under way at once.
+const REGISTRATIONS: usize = 64;
+
+pub(super) struct Gateway {
+    client: reqwest::Client,
+    url: String,
+    key: fanfare_types::Secret<String>,
+}
+
+/// An accepted notification.
+pub(super) struct Accepted {
+    pub(super) id: String,
+}
+
+impl Gateway {
+    pub(super) fn new(processes: &Processes) -> anyhow::Result<Self> {
+        let client = crate::commands::http_client()?;
+        Ok(Gateway {
+            client,
+            url: processes.url.clone(),
+            key: processes.api_key.clone(),
+        })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        answer(
+            self.client
+                .get(format!("{}{path}", self.url))
+                .bearer_auth(self.key.expose()),
+        )
+        .await
+    }
+
+    pub(super) async fn register_all(
+        &self,
+        devices: &[(u32, &Device)],
+        bar: &ProgressBar,
+    ) -> anyhow::Result<()> {
+        let registrations = devices.iter().map(|(owner, device)| async move {
+            let url = format!("{}/v1/users/{}/devices", self.url, user_name(*owner));
+            let request = self
+                .client
+                .post(url)
+                .bearer_auth(self.key.expose())
+                .json(&device.registration());
+            answer(request).await?;
+            bar.inc(1);
+            anyhow::Ok(())
+        });
+        stream::iter(registrations)
+            .buffer_unordered(REGISTRATIONS)
+            .try_collect()
+            .await
+    }
+
+    /// Sends a notification under an idempotency key, so that asking again could not send it twice.
+    pub(super) async fn notify(&self, body: &Value, key: &str) -> anyhow::Result<Accepted> {
+        let request = self
+            .client
+            .post(format!("{}/v1/notifications", self.url))
+            .bearer_auth(self.key.expose());
+        let accepted = answer(request.header("idempotency-key", key).json(body)).await?;
+        Ok(Accepted {
+            id: text(&accepted, "id")?.to_owned(),
+        })
+    }
+
+    /// Waits until every delivery of a notification has its outcome; returns how many there are.
+    pub(super) async fn finished(
+        &self,
+        id: &str,
+        within: Duration,
+        ended: impl Fn(u64),
+    ) -> anyhow::Result<u64> {
+        let finished = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(50));
+            loop {
+                tick.tick().await;
+                let view = self.get(&format!("/v1/notifications/{id}")).await?;
+                let recipients = view["recipients"]
+                    .as_u64()
+                    .context("a view without recipients")?;
+                let count = |name: &str| view["counts"][name].as_u64().unwrap_or(0);
+                let left = count("waiting") + count("in_flight");
+                ended(recipients.saturating_sub(left));
+                if text(&view, "state")? == "completed" {
+                    return anyhow::Ok(recipients);
+                }
+            }
+        };
+        tokio::time::timeout(within, finished)
+            .await
+            .context("not every outcome came in time")?
+    }
+}

@@ -1,0 +1,97 @@
+//! `fanfare simulate`: the provider simulators alone.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fanfare_simulator::rules::Span;
+use fanfare_simulator::{Addresses, Simulator};
+
+use crate::config::units_duration;
+use crate::sandbox;
+
+/// Run APNs and FCM (with Google's token endpoint) on this machine, for tests and load.
+///
+/// Real TLS and HTTP/2, strict about what the vendors document. The keys and certificates a gateway needs are
+/// made in DIR and kept there; the configuration to paste is printed. The control API (plain HTTP) takes fault
+/// rules at /rules and shows every push at /books.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where keys and certificates are kept.
+    #[arg(long, default_value = "fanfare-simulator")]
+    dir: PathBuf,
+    /// Where APNs listens; port 0 chooses a free one.
+    #[arg(long, default_value = "127.0.0.1:2197")]
+    apns: SocketAddr,
+    /// Where FCM listens.
+    #[arg(long, default_value = "127.0.0.1:2443")]
+    fcm: SocketAddr,
+    /// Where the token endpoint listens.
+    #[arg(long, default_value = "127.0.0.1:2444")]
+    oauth: SocketAddr,
+    /// Where the control API listens.
+    #[arg(long, default_value = "127.0.0.1:2100")]
+    control: SocketAddr,
+    /// Time before every answer.
+    #[arg(long, value_parser = latency)]
+    latency: Option<Duration>,
+    /// Addresses that begin so are dead: 410 Unregistered, or 404 UNREGISTERED.
+    #[arg(long)]
+    dead_prefix: Option<String>,
+    /// Threads that answer.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
+    /// Print the addresses as one JSON object instead.
+    #[arg(long)]
+    json: bool,
+}
+
+fn latency(text: &str) -> Result<Duration, String> {
+    units_duration(text).ok_or_else(|| "write a duration such as 40ms or 1s".to_owned())
+}
+
+pub fn run(args: &Args) -> anyhow::Result<()> {
+    let mut builder = tokio::runtime::Builder::new_multi_thread();
+    builder
+        .worker_threads(args.threads.max(1))
+        .enable_all()
+        .build()?
+        .block_on(simulate(args))
+}
+
+async fn simulate(args: &Args) -> anyhow::Result<()> {
+    let material = sandbox::material(&args.dir)?;
+    let mut config = material.config();
+    config.listen.apns = args.apns;
+    config.listen.fcm = args.fcm;
+    config.listen.oauth = args.oauth;
+    config.listen.control = Some(args.control);
+    config.latency = args
+        .latency
+        .map(|latency| Span::Fixed(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)));
+    config.dead_prefix.clone_from(&args.dead_prefix);
+    let simulator = Simulator::start(config).await?;
+    let at = simulator.addresses();
+    sandbox::write_credentials(&args.dir, &material, at)?;
+    if args.json {
+        println!("{}", serde_json::to_string(at)?);
+    } else {
+        explain(args, at, &sandbox::provider_tables(&material, at));
+    }
+    super::asked_to_end().await?;
+    simulator.shutdown().await;
+    Ok(())
+}
+
+fn explain(args: &Args, at: &Addresses, tables: &str) {
+    println!("APNs     {}", at.apns_url());
+    println!("FCM      {}", at.fcm_url());
+    println!("tokens   {}", at.token_uri());
+    if let Some(control) = at.control_url() {
+        println!("control  {control}  (GET /books, GET /books/requests, PUT /rules)");
+    }
+    println!(
+        "\nFor an app in a configuration file in {}:\n\n{tables}",
+        args.dir.display()
+    );
+}

@@ -1,0 +1,122 @@
+//! How an app's user JWTs are checked.
+
+use fanfare_ingress::auth::{JwtDoor, JwtKeys};
+use jsonwebtoken::jwk::{AlgorithmParameters, Jwk, JwkSet};
+use jsonwebtoken::{Algorithm, DecodingKey};
+
+use super::section::Section;
+
+pub(crate) fn read(section: Section<'_>) -> Option<JwtDoor> {
+    let algorithms = algorithms(&section);
+    let keys = keys(&section, &algorithms);
+    let optional = |name| section.text(name).map(str::to_owned);
+    let claim = |name, default: &str| section.text(name).unwrap_or(default).to_owned();
+    let (issuer, audience, cookie) = (optional("issuer"), optional("audience"), optional("cookie"));
+    let user_claim = claim("user_claim", "sub");
+    let permissions_claim = claim("permissions_claim", "permissions");
+    let user_type_claim = claim("user_type_claim", "user_type");
+    let tenant_claim = claim("tenant_claim", "tenant_id");
+    section.finish();
+    Some(JwtDoor {
+        algorithms,
+        keys: keys?,
+        issuer,
+        audience,
+        cookie,
+        user_claim,
+        permissions_claim,
+        user_type_claim,
+        tenant_claim,
+    })
+}
+
+fn algorithms(section: &Section<'_>) -> Vec<Algorithm> {
+    let Some(words) = section.words("algorithms") else {
+        return vec![Algorithm::HS256];
+    };
+    let algorithm = |word: &str| match word {
+        "HS256" => Some(Algorithm::HS256),
+        "RS256" => Some(Algorithm::RS256),
+        "ES256" => Some(Algorithm::ES256),
+        "EdDSA" => Some(Algorithm::EdDSA),
+        _ => {
+            section.fault("algorithms", "may hold HS256, RS256, ES256 and EdDSA");
+            None
+        }
+    };
+    let algorithms: Vec<_> = words.into_iter().filter_map(algorithm).collect();
+    if algorithms.contains(&Algorithm::HS256) && algorithms.len() > 1 {
+        section.fault(
+            "algorithms",
+            "must not mix HS256 with public-key algorithms",
+        );
+    }
+    if algorithms.is_empty() {
+        section.fault("algorithms", "must name at least one algorithm");
+    }
+    algorithms
+}
+
+fn keys(section: &Section<'_>, algorithms: &[Algorithm]) -> Option<JwtKeys> {
+    let secret = section.secret("hs256_secret", "hs256_secret_file");
+    let set = section.file("jwks_file");
+    let url = section.text("jwks_url").map(str::to_owned);
+    let shared = algorithms.contains(&Algorithm::HS256);
+    let given = |name| section.has(name);
+    if shared {
+        if !given("hs256_secret") && !given("hs256_secret_file") {
+            section.fault("hs256_secret_file", "is required for HS256");
+        }
+        return secret.map(|secret| JwtKeys::Secret(DecodingKey::from_secret(secret.expose())));
+    }
+    match (set, url) {
+        (Some(_), Some(_)) => {
+            section.fault("jwks_url", "is given beside jwks_file; one is needed");
+            None
+        }
+        (Some(set), None) => key_set(section, &set),
+        (None, Some(url)) if url.starts_with("https://") || url.starts_with("http://127.0.0.1") => {
+            Some(JwtKeys::Url(url))
+        }
+        (None, Some(_)) => {
+            section.fault("jwks_url", "must be an https URL");
+            None
+        }
+        (None, None) => {
+            if !given("jwks_file") {
+                section.fault(
+                    "jwks_file",
+                    "or jwks_url is required for public-key algorithms",
+                );
+            }
+            None
+        }
+    }
+}
+
+fn key_set(section: &Section<'_>, json: &[u8]) -> Option<JwtKeys> {
+    let Ok(set) = serde_json::from_slice::<JwkSet>(json) else {
+        section.fault("jwks_file", "does not hold a JWK set (RFC 7517)");
+        return None;
+    };
+    let keys: Vec<_> = set.keys.iter().filter_map(key).collect();
+    if keys.is_empty() {
+        section.fault("jwks_file", "holds no RSA, P-256 or Ed25519 key");
+        return None;
+    }
+    Some(JwtKeys::Set(keys))
+}
+
+fn key(jwk: &Jwk) -> Option<(Option<String>, Algorithm, DecodingKey)> {
+    let algorithm = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => Algorithm::RS256,
+        AlgorithmParameters::EllipticCurve(_) => Algorithm::ES256,
+        AlgorithmParameters::OctetKeyPair(_) => Algorithm::EdDSA,
+        _ => return None,
+    };
+    Some((
+        jwk.common.key_id.clone(),
+        algorithm,
+        DecodingKey::from_jwk(jwk).ok()?,
+    ))
+}

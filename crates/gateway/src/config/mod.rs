@@ -1,0 +1,129 @@
+//! Configuration: one TOML file, `FANFARE_…` variables over it, every fault found at once.
+//!
+//! The file is read into a tree that knows its lines (`tree`), a section reader takes what it knows and
+//! collects faults (`section`), and what comes out is checked: durations are durations, keys are loaded,
+//! credentials are usable. Nothing half-valid leaves this module.
+
+mod apps;
+mod faults;
+mod jwt;
+mod providers;
+mod section;
+pub mod settings;
+mod tree;
+mod units;
+
+pub(crate) use units::duration as units_duration;
+
+use std::path::{Path, PathBuf};
+
+use fanfare_actors::App;
+use fanfare_ingress::AppDoor;
+
+pub use faults::{Fault, Faults};
+pub use settings::Settings;
+
+use section::{Reading, Section};
+
+/// A checked configuration with usable credentials.
+#[derive(Debug)]
+pub struct Config {
+    pub settings: Settings,
+    /// Each app as the door and as the sending side see it.
+    pub apps: Vec<(AppDoor, App)>,
+}
+
+/// Why there is no configuration.
+#[derive(Debug)]
+pub enum Unusable {
+    /// The file cannot be read.
+    File(PathBuf, std::io::Error),
+    Faults(Faults),
+}
+
+impl std::fmt::Display for Unusable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unusable::File(path, error) => write!(f, "cannot read {}: {error}", path.display()),
+            Unusable::Faults(faults) => faults.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for Unusable {}
+
+/// Variables of other commands, which are no part of the configuration.
+const OTHER_VARIABLES: [&str; 2] = ["FANFARE_KEY", "FANFARE_URL"];
+
+/// Reads a file and the process's environment.
+pub fn load(path: &Path) -> Result<Config, Unusable> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Unusable::File(path.to_owned(), error))?;
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let ours = |name: &str| name.starts_with("FANFARE_") && !OTHER_VARIABLES.contains(&name);
+    let variables =
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
+    let variables = variables.filter(|(name, _)| ours(name));
+    let variables = variables.map(|(name, value)| (name, value.to_string_lossy().into_owned()));
+    parse(&text, directory, variables).map_err(Unusable::Faults)
+}
+
+/// Reads a text; relative paths in it are relative to `directory`.
+pub fn parse(
+    text: &str,
+    directory: &Path,
+    variables: impl IntoIterator<Item = (String, String)>,
+) -> Result<Config, Faults> {
+    let mut faults = Faults::default();
+    let mut root = tree::parse(text, &mut faults);
+    tree::overlay(&mut root, variables, &mut faults);
+    let broken = !faults.is_empty();
+    let reading = Reading::new(faults, directory);
+    if broken {
+        return Err(reading.into_faults());
+    }
+    let section = Section::root(&reading, &root);
+    let settings = settings::read(&section);
+    let apps = read_apps(&section, &settings);
+    section.finish();
+    let faults = reading.into_faults();
+    if faults.is_empty() {
+        Ok(Config { settings, apps })
+    } else {
+        Err(faults)
+    }
+}
+
+fn read_apps(root: &Section<'_>, settings: &Settings) -> Vec<(AppDoor, App)> {
+    let sections = root.sections("apps");
+    if sections.is_empty() && !root.has("apps") {
+        root.fault("apps", "at least one [[apps]] is required");
+    }
+    let per_user = settings.registry.devices_per_user_max;
+    let mut apps: Vec<(AppDoor, App)> = Vec::new();
+    for section in sections {
+        let Some(app) = apps::read(section, per_user) else {
+            continue;
+        };
+        if apps.iter().any(|(other, _)| other.id == app.0.id) {
+            root.fault("apps", format!("id \"{}\" is used twice", app.0.id));
+        }
+        apps.push(app);
+    }
+    let jwt_apps = apps.iter().filter(|(door, _)| door.jwt.is_some()).count();
+    let unnamed = |door: &AppDoor| {
+        door.jwt
+            .as_ref()
+            .is_some_and(|jwt| jwt.issuer.is_none() && jwt.audience.is_none())
+    };
+    if jwt_apps > 1 && apps.iter().any(|(door, _)| unnamed(door)) {
+        root.fault(
+            "apps",
+            "several apps take JWTs: each needs jwt.issuer or jwt.audience to be told apart",
+        );
+    }
+    apps
+}
+
+#[cfg(test)]
+mod tests;

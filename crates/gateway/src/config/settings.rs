@@ -1,0 +1,298 @@
+//! Everything but the apps: addresses, limits, times. `Default` is what an empty file means, and
+//! `fanfare.example.toml` says the same with a comment on each line.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use fanfare_telemetry::logs;
+
+use super::section::Section;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_secs(86_400);
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    pub listen: SocketAddr,
+    pub admin: Option<SocketAddr>,
+    pub data_dir: PathBuf,
+    pub drain_timeout: Duration,
+    /// Threads that send; each runs its own connections.
+    pub sender_threads: usize,
+    pub store: Store,
+    pub limits: Limits,
+    pub registry: Registry,
+    pub journal: Journal,
+    pub link: Link,
+    pub log: Log,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Store {
+    pub readers: usize,
+    pub queue_max: usize,
+    pub group_max: usize,
+    pub cache_bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limits {
+    pub body_bytes_max: usize,
+    pub targets_max: usize,
+    pub connections_max: usize,
+    pub request_timeout: Duration,
+    pub idle_timeout: Duration,
+    pub ttl_default: Duration,
+    pub ttl_max: Duration,
+    pub deliveries_max: usize,
+    pub deliveries_per_app_max: usize,
+    pub bulk_share: f64,
+    pub idempotency_ttl: Duration,
+    pub call_timeout: Duration,
+    pub fresh_for: Duration,
+    pub revocations_max: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Registry {
+    pub devices_per_user_max: usize,
+    pub shards: usize,
+    pub users_max: usize,
+    pub user_queue_max: usize,
+    pub passivate_after: Duration,
+    pub stale_after: Duration,
+    pub retention: Option<Duration>,
+    pub sweep_every: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Journal {
+    pub flush_after: Duration,
+    pub flush_count: usize,
+    pub retention: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Link {
+    pub connect_timeout: Duration,
+    pub request_timeout: Duration,
+    pub streams_max: usize,
+    pub write_buffer_bytes: usize,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Log {
+    pub level: String,
+    pub format: logs::Format,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            admin: None,
+            data_dir: PathBuf::from("fanfare-data"),
+            drain_timeout: 30 * SECOND,
+            sender_threads: 1,
+            store: Store {
+                readers: 2,
+                queue_max: 65_536,
+                group_max: 1024,
+                cache_bytes: 8 << 20,
+            },
+            limits: Limits::default(),
+            registry: Registry {
+                devices_per_user_max: 100,
+                shards: 8,
+                users_max: 10_000,
+                user_queue_max: 64,
+                passivate_after: 30 * SECOND,
+                stale_after: 60 * DAY,
+                retention: None,
+                sweep_every: 3600 * SECOND,
+            },
+            journal: Journal {
+                flush_after: Duration::from_millis(20),
+                flush_count: 1024,
+                retention: 7 * DAY,
+            },
+            link: Link {
+                connect_timeout: 10 * SECOND,
+                request_timeout: 30 * SECOND,
+                streams_max: 500,
+                write_buffer_bytes: 32 << 10,
+            },
+            log: Log {
+                level: "info".to_owned(),
+                format: logs::Format::Auto,
+            },
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            body_bytes_max: 2 << 20,
+            targets_max: 10_000,
+            connections_max: 10_000,
+            request_timeout: 30 * SECOND,
+            idle_timeout: 60 * SECOND,
+            ttl_default: 28 * DAY,
+            ttl_max: 28 * DAY,
+            deliveries_max: 200_000,
+            deliveries_per_app_max: 100_000,
+            bulk_share: 0.8,
+            idempotency_ttl: DAY,
+            call_timeout: 5 * SECOND,
+            fresh_for: 30 * SECOND,
+            revocations_max: 100_000,
+        }
+    }
+}
+
+const COUNT: std::ops::RangeInclusive<usize> = 1..=100_000_000;
+
+pub(crate) fn read(root: &Section<'_>) -> Settings {
+    let default = Settings::default();
+    Settings {
+        listen: root.parsed(
+            "listen",
+            default.listen,
+            "an address such as \"127.0.0.1:8080\"",
+            address,
+        ),
+        admin: root.optional("admin", "an address such as \"127.0.0.1:9090\"", address),
+        data_dir: root
+            .path("data_dir")
+            .unwrap_or_else(|| root.resolve(&default.data_dir)),
+        drain_timeout: root.duration("drain_timeout", default.drain_timeout),
+        sender_threads: root.integer("sender_threads", default.sender_threads, 1..=256),
+        store: store(root.section("store"), &default.store),
+        limits: limits(root.section("limits"), default.limits),
+        registry: registry(root.section("registry"), default.registry),
+        journal: journal(root.section("journal"), &default.journal),
+        link: link(root.section("link"), &default.link),
+        log: log(root.section("log"), default.log),
+    }
+}
+
+fn address(text: &str) -> Option<SocketAddr> {
+    text.parse().ok()
+}
+
+fn store(section: Section<'_>, default: &Store) -> Store {
+    match section.text("kind") {
+        None | Some("embedded") => {}
+        Some("scylla") => section.fault(
+            "kind",
+            "\"scylla\" is not served by this version; use \"embedded\"",
+        ),
+        Some(_) => section.fault("kind", "must be \"embedded\""),
+    }
+    let store = Store {
+        readers: section.integer("readers", default.readers, 1..=64),
+        queue_max: section.integer("queue_max", default.queue_max, COUNT),
+        group_max: section.integer("group_max", default.group_max, 1..=65_536),
+        cache_bytes: section.bytes("cache", default.cache_bytes),
+    };
+    section.finish();
+    store
+}
+
+fn limits(section: Section<'_>, default: Limits) -> Limits {
+    let limits = Limits {
+        body_bytes_max: section.bytes("body_max", default.body_bytes_max),
+        targets_max: section.integer("targets_max", default.targets_max, 1..=10_000),
+        connections_max: section.integer("connections_max", default.connections_max, COUNT),
+        request_timeout: section.duration("request_timeout", default.request_timeout),
+        idle_timeout: section.duration("idle_timeout", default.idle_timeout),
+        ttl_default: section.duration("ttl_default", default.ttl_default),
+        ttl_max: section.duration("ttl_max", default.ttl_max),
+        deliveries_max: section.integer("deliveries_max", default.deliveries_max, COUNT),
+        deliveries_per_app_max: section.integer(
+            "deliveries_per_app_max",
+            default.deliveries_per_app_max,
+            COUNT,
+        ),
+        bulk_share: section.fraction("bulk_share", default.bulk_share),
+        idempotency_ttl: section.duration("idempotency_ttl", default.idempotency_ttl),
+        call_timeout: section.duration("call_timeout", default.call_timeout),
+        fresh_for: section.duration("fresh_for", default.fresh_for),
+        revocations_max: section.integer("revocations_max", default.revocations_max, COUNT),
+    };
+    if limits.deliveries_per_app_max > limits.deliveries_max {
+        section.fault(
+            "deliveries_per_app_max",
+            "must not be greater than deliveries_max",
+        );
+    }
+    if limits.ttl_default > limits.ttl_max {
+        section.fault("ttl_default", "must not be longer than ttl_max");
+    }
+    section.finish();
+    limits
+}
+
+fn registry(section: Section<'_>, default: Registry) -> Registry {
+    let registry = Registry {
+        devices_per_user_max: section.integer(
+            "devices_per_user_max",
+            default.devices_per_user_max,
+            1..=10_000,
+        ),
+        shards: section.integer("shards", default.shards, 1..=1024),
+        users_max: section.integer("users_max", default.users_max, COUNT),
+        user_queue_max: section.integer("user_queue_max", default.user_queue_max, COUNT),
+        passivate_after: section.duration("passivate_after", default.passivate_after),
+        stale_after: section.duration("stale_after", default.stale_after),
+        retention: section.optional(
+            "retention",
+            super::units::DURATION_FORM,
+            super::units::duration,
+        ),
+        sweep_every: section.duration("sweep_every", default.sweep_every),
+    };
+    section.finish();
+    registry
+}
+
+fn journal(section: Section<'_>, default: &Journal) -> Journal {
+    let journal = Journal {
+        flush_after: section.duration("flush_after", default.flush_after),
+        flush_count: section.integer("flush_count", default.flush_count, 1..=1_000_000),
+        retention: section.duration("retention", default.retention),
+    };
+    section.finish();
+    journal
+}
+
+fn link(section: Section<'_>, default: &Link) -> Link {
+    let link = Link {
+        connect_timeout: section.duration("connect_timeout", default.connect_timeout),
+        request_timeout: section.duration("request_timeout", default.request_timeout),
+        streams_max: section.integer("streams_max", default.streams_max, 1..=10_000),
+        write_buffer_bytes: section.bytes("write_buffer", default.write_buffer_bytes),
+    };
+    section.finish();
+    link
+}
+
+fn log(section: Section<'_>, default: Log) -> Log {
+    let level = section.text("level").map_or(default.level, str::to_owned);
+    if !logs::is_valid_filter(&level) {
+        section.fault(
+            "level",
+            "is not a level (error, warn, info, debug, trace) or filter",
+        );
+    }
+    let format = section.parsed(
+        "format",
+        default.format,
+        "one of auto, human, json",
+        logs::Format::parse,
+    );
+    section.finish();
+    Log { level, format }
+}

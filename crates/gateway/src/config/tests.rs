@@ -1,0 +1,134 @@
+use super::*;
+
+/// Parses a text that must be faulty, and gives its faults as lines.
+fn faults(text: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    let faults = parse(text, Path::new("/nowhere"), variables).expect_err("must be refused");
+    faults.0.iter().map(ToString::to_string).collect()
+}
+
+fn accepted(text: &str, variables: &[(&str, &str)]) -> Config {
+    let variables = variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    parse(text, Path::new("/nowhere"), variables).expect("must be accepted")
+}
+
+const MINIMAL: &str = "[[apps]]\nid = \"shop\"\n";
+
+#[test]
+fn a_minimal_file_means_the_defaults() {
+    let config = accepted(MINIMAL, &[]);
+    let expected = Settings {
+        data_dir: PathBuf::from("/nowhere/fanfare-data"),
+        ..Settings::default()
+    };
+    assert_eq!(config.settings, expected);
+    assert_eq!(config.apps[0].0.id.as_str(), "shop");
+}
+
+#[test]
+fn the_example_file_says_the_defaults() {
+    let text = include_str!("../../../../fanfare.example.toml");
+    let defaults_only: String = text
+        .lines()
+        .take_while(|line| !line.starts_with("[[apps]]"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let config = accepted(&format!("{defaults_only}\n{MINIMAL}"), &[]);
+    // The example shows `admin`, which is off by default.
+    let settings = Settings {
+        admin: None,
+        ..config.settings
+    };
+    let expected = Settings {
+        data_dir: PathBuf::from("/nowhere/./fanfare-data"),
+        ..Settings::default()
+    };
+    assert_eq!(settings, expected);
+}
+
+#[test]
+fn every_fault_is_named_at_once_with_its_line() {
+    let text = "listen = 80\nliston = \"x\"\n[limits]\nttl_max = \"forever\"\ntargets_max = 0\n\n[[apps]]\nid = \"Shop\"\non_dead_token = \"keep\"\n[apps.fcm]\nrate_max = 5\n";
+    let found = faults(text, &[]);
+    let expect = [
+        "line 1: listen: expected a string",
+        "line 2: liston: is not known here",
+        "line 4: limits.ttl_max: is not a duration",
+        "line 5: limits.targets_max: must be between",
+        "line 8: apps[0].id: must be",
+        "line 9: apps[0].on_dead_token: is not",
+        "line 10: apps[0].fcm.service_account_file: is required",
+    ];
+    assert_eq!(found.len(), expect.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expect) {
+        assert!(found.starts_with(expected), "{found} / {expected}");
+    }
+}
+
+#[test]
+fn syntax_errors_have_lines_too() {
+    let found = faults("listen = \n[limits\n", &[]);
+    assert!(
+        found.iter().any(|fault| fault.starts_with("line 1: ")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn the_environment_wins_and_is_named() {
+    let variables = [
+        ("FANFARE_LISTEN", "127.0.0.1:1"),
+        ("FANFARE_LIMITS__TARGETS_MAX", "7"),
+    ];
+    let config = accepted(MINIMAL, &variables);
+    assert_eq!(config.settings.listen.port(), 1);
+    assert_eq!(config.settings.limits.targets_max, 7);
+    let app = accepted("", &[("FANFARE_APPS__0__ID", "shop")]);
+    assert_eq!(app.apps.len(), 1);
+    let found = faults(
+        MINIMAL,
+        &[("FANFARE_LISTEN", "nowhere"), ("FANFARE_LISTEN__PORT", "1")],
+    );
+    assert!(
+        found
+            .iter()
+            .any(|fault| fault.starts_with("FANFARE_LISTEN: listen: ")),
+        "{found:?}"
+    );
+    assert!(
+        found
+            .iter()
+            .any(|fault| fault.starts_with("FANFARE_LISTEN__PORT: ")),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn missing_files_and_keys_are_faults() {
+    let text = format!(
+        "{MINIMAL}[apps.apns]\nkey_file = \"gone.p8\"\nkey_id = \"ABC123DEFG\"\n[apps.jwt]\nalgorithms = [\"none\"]\n"
+    );
+    let found = faults(&text, &[]).join("\n");
+    for expected in [
+        "apps[0].apns.key_file: cannot read /nowhere/gone.p8",
+        "apps[0].apns.topic: is required",
+        "apps[0].apns.team_id: is required",
+        "apps[0].jwt.algorithms: may hold",
+    ] {
+        assert!(found.contains(expected), "{found}");
+    }
+}
+
+#[test]
+fn two_apps_with_one_id_or_nothing_to_tell_their_jwts_apart() {
+    let app = "[[apps]]\nid = \"shop\"\n[apps.jwt]\nhs256_secret = \"0123456789abcdef0123456789abcdef\"\n";
+    let found = faults(&format!("{app}{app}"), &[]).join("\n");
+    assert!(
+        found.contains("used twice") && found.contains("told apart"),
+        "{found}"
+    );
+}

@@ -1,0 +1,3 @@
+//! The whole gateway against the provider simulators, over real sockets.
+
+mod harness;

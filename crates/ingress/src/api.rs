@@ -1,0 +1,109 @@
+//! The API put together: what handlers share, the routes of all contracts, and the answers to what is no route.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::{Method, Uri};
+use fanfare_telemetry::Telemetry;
+use fanfare_types::Clock;
+use http::StatusCode;
+use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::auth::Doors;
+use crate::body::BODIES_BYTES_MAX;
+use crate::config::{Config, Handles};
+use crate::problem::Problem;
+use crate::rooms::Rooms;
+use crate::{native, notifications, observe, openapi, operations};
+
+/// Requests under way at once, on all connections. At it: 503 with `Retry-After`.
+const REQUESTS_MAX: usize = 20_000;
+
+/// What handlers share.
+pub(crate) struct Api {
+    pub(crate) config: Config,
+    pub(crate) doors: Doors,
+    pub(crate) rooms: Arc<dyn Rooms>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Clock,
+    /// Room for bodies, in bytes.
+    pub(crate) bodies: Arc<Semaphore>,
+    /// Room for requests.
+    pub(crate) requests: Arc<Semaphore>,
+}
+
+pub(crate) type Shared = Arc<Api>;
+
+impl Api {
+    pub(crate) fn new(config: Config, handles: Handles) -> std::io::Result<Shared> {
+        Api::with_rooms(config, handles.system, handles.telemetry, handles.clock)
+    }
+
+    pub(crate) fn with_rooms(
+        config: Config,
+        rooms: Arc<dyn Rooms>,
+        telemetry: Telemetry,
+        clock: Clock,
+    ) -> std::io::Result<Shared> {
+        let doors = Doors::new(&config.apps).map_err(std::io::Error::other)?;
+        Ok(Arc::new(Api {
+            config,
+            doors,
+            rooms,
+            telemetry,
+            clock,
+            bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
+            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
+        }))
+    }
+}
+
+/// Everything that is documented.
+pub(crate) fn documented() -> OpenApiRouter<Shared> {
+    let frame = OpenApiRouter::with_openapi(openapi::frame());
+    frame.merge(contracts()).merge(operations::routes())
+}
+
+/// What is served to callers, each contract with its own routes.
+fn contracts() -> OpenApiRouter<Shared> {
+    OpenApiRouter::default()
+        .merge(notifications::routes())
+        .merge(native::routes())
+        .merge(operations::public())
+}
+
+/// The API for one listener; with `operations`, those as well.
+pub(crate) fn router(api: Shared, operations: bool) -> Router {
+    let routes = match operations {
+        true => contracts().merge(operations::routes()),
+        false => contracts(),
+    };
+    finished(routes, api)
+}
+
+/// Operations alone.
+pub(crate) fn operations_router(api: Shared) -> Router {
+    finished(operations::routes(), api)
+}
+
+fn finished(routes: OpenApiRouter<Shared>, api: Shared) -> Router {
+    let (router, _) = routes.split_for_parts();
+    let router = router
+        .fallback(no_route)
+        .method_not_allowed_fallback(no_method);
+    observe::layers(router, api.clone()).with_state(api)
+}
+
+async fn no_route(_: Uri) -> Problem {
+    Problem::not_found("no_such_route", "there is nothing at this path")
+}
+
+/// The router adds `Allow`.
+async fn no_method(_: Method) -> Problem {
+    Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        "this path does not take this method",
+    )
+}

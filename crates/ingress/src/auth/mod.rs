@@ -1,0 +1,179 @@
+//! Who is calling: API keys of services and agents, JWTs of users.
+//!
+//! Credentials come as `Authorization: Bearer`, which counts before everything else, or, for users, in the
+//! cookie an app names. A caller belongs to exactly one app: a key names it, a JWT's issuer and audience do.
+
+mod caller;
+mod credential;
+mod jwks;
+mod jwt;
+mod key;
+#[cfg(test)]
+mod tests;
+
+pub(crate) use caller::{Service, User};
+pub use jwks::key_set;
+pub use jwt::VerifyingKey;
+
+use std::sync::Arc;
+
+use fanfare_types::{Timestamp, UserId};
+use http::HeaderMap;
+use jsonwebtoken::{Algorithm, DecodingKey};
+
+use crate::config::AppDoor;
+use crate::problem::Problem;
+use credential::Credential;
+
+/// A configured API key: `ffk_<app>_<40 base62 characters>`, of which only the SHA-256 is kept.
+#[derive(Clone, Debug)]
+pub struct ApiKey {
+    pub name: String,
+    pub sha256: [u8; 32],
+    pub kind: KeyKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// Sends, and manages devices of any user.
+    Service,
+    /// May do nothing on `/v1/devices` (403).
+    Agent,
+}
+
+/// How an app's user JWTs are checked.
+#[derive(Clone)]
+pub struct JwtDoor {
+    /// The only algorithms accepted; never taken from the token alone.
+    pub algorithms: Vec<Algorithm>,
+    pub keys: JwtKeys,
+    pub issuer: Option<String>,
+    pub audience: Option<String>,
+    /// The JWT may come in this cookie.
+    pub cookie: Option<String>,
+    pub user_claim: String,
+    pub permissions_claim: String,
+    pub user_type_claim: String,
+    pub tenant_claim: String,
+}
+
+/// Where the keys come from.
+#[derive(Clone)]
+pub enum JwtKeys {
+    /// One shared secret (HS256).
+    Secret(DecodingKey),
+    /// A JWK set from a file, by `kid`.
+    Set(Vec<VerifyingKey>),
+    /// A JWK set fetched from this URL, kept for ten minutes and read again for an unknown `kid` (at most
+    /// once a minute).
+    Url(String),
+}
+
+impl std::fmt::Debug for JwtDoor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("JwtDoor")
+            .field("algorithms", &self.algorithms)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The apps, and where each one's JWT keys are read from.
+#[derive(Debug)]
+pub(crate) struct Doors(Vec<Door>);
+
+#[derive(Debug)]
+pub(crate) struct Door {
+    pub(crate) app: Arc<AppDoor>,
+    /// The fetched keys, for [`JwtKeys::Url`].
+    jwks: Option<Arc<jwks::Source>>,
+}
+
+/// Somebody whose credential was verified.
+#[derive(Clone, Debug)]
+pub(crate) struct Caller {
+    pub(crate) app: Arc<AppDoor>,
+    pub(crate) who: Who,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Who {
+    Key(KeyKind),
+    User {
+        id: UserId,
+        /// Organisation inside the app, from the tenant claim.
+        tenant: Option<String>,
+    },
+}
+
+impl Doors {
+    /// # Errors
+    /// When an app's keys come from a URL and no TLS client can be made (no trusted roots on this machine).
+    pub(crate) fn new(apps: &[AppDoor]) -> Result<Self, jwks::Unusable> {
+        let door = |app: &AppDoor| {
+            let url = match app.jwt.as_ref().map(|jwt| &jwt.keys) {
+                Some(JwtKeys::Url(url)) => Some(url),
+                _ => None,
+            };
+            let source = url.map(|url| jwks::Source::new(&app.id, url, jwks::Limits::default()));
+            Ok(Door {
+                app: Arc::new(app.clone()),
+                jwks: source.transpose()?,
+            })
+        };
+        apps.iter().map(door).collect::<Result<_, _>>().map(Doors)
+    }
+
+    /// Whoever sent these headers. The answer to a wrong credential never says which part of it was wrong.
+    pub(crate) async fn authenticate(
+        &self,
+        headers: &HeaderMap,
+        now: Timestamp,
+    ) -> Result<Caller, Problem> {
+        match credential::of(headers, self.cookies()) {
+            Some(Credential::Key(text)) => key::check(self, &text),
+            Some(Credential::Jwt(token)) => jwt::check(self.0.iter(), &token, now).await,
+            Some(Credential::Cookies(found)) => self.any_cookie(&found, now).await,
+            None => Err(Problem::unauthorized(
+                "missing_credentials",
+                "give an API key or a user's JWT as `Authorization: Bearer`",
+            )),
+        }
+    }
+
+    /// Several apps on one site may each have left a cookie: the first whose app verifies it counts, and the
+    /// first one's fault is told when none does.
+    async fn any_cookie(
+        &self,
+        found: &[(String, String)],
+        now: Timestamp,
+    ) -> Result<Caller, Problem> {
+        let mut fault = None;
+        for (name, token) in found {
+            let takes = |door: &&Door| door.cookie() == Some(name.as_str());
+            match jwt::check(self.0.iter().filter(takes), token, now).await {
+                Ok(caller) => return Ok(caller),
+                Err(problem) => fault = fault.or(Some(problem)),
+            }
+        }
+        Err(fault.unwrap_or_else(invalid_token))
+    }
+
+    fn cookies(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().filter_map(Door::cookie)
+    }
+
+    fn app(&self, id: &str) -> Option<&Door> {
+        self.0.iter().find(|door| door.app.id.as_str() == id)
+    }
+}
+
+impl Door {
+    fn cookie(&self) -> Option<&str> {
+        self.app.jwt.as_ref()?.cookie.as_deref()
+    }
+}
+
+/// The one answer to a JWT that does not hold.
+fn invalid_token() -> Problem {
+    Problem::unauthorized("invalid_token", "the token could not be verified")
+}

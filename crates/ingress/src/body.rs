@@ -1,0 +1,164 @@
+//! Reading a JSON body: its media type, its size, and the room it takes while it is read and handled.
+
+use axum::extract::{FromRequest, Request};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
+use http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio::sync::OwnedSemaphorePermit;
+
+use crate::api::Shared;
+use crate::json;
+use crate::problem::Problem;
+
+/// Bytes of all bodies held at once. At it: 503 with `Retry-After`, whatever the number of connections.
+pub(crate) const BODIES_BYTES_MAX: usize = 256 << 20;
+
+/// How much of a body over the limit is read and thrown away, so that its sender reads the 413 instead of a
+/// broken connection. A sender of more sees its connection closed.
+const DISCARDED_BYTES_MAX: usize = 32 << 20;
+
+/// A request's JSON body. The room it takes is given back on drop.
+#[derive(Debug)]
+pub(crate) struct Json {
+    pub(crate) value: Value,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+impl FromRequest<Shared> for Json {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Shared) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let mut reader = Reader {
+            api,
+            body,
+            read: Vec::new(),
+            room: None,
+        };
+        let media_type = media_type(&parts.headers);
+        if let Some(announced) = announced(&parts.headers) {
+            if announced > api.config.body_bytes_max {
+                let waits = parts.headers.contains_key(EXPECT);
+                return Err(reader.too_large(waits).await);
+            }
+            reader.reserve(announced)?;
+        }
+        media_type?;
+        let (text, room) = reader.read().await?;
+        Ok(Json {
+            value: json::parse(&text)?,
+            _room: room,
+        })
+    }
+}
+
+/// Besides being wrong, another type could be sent by a web page of any origin without asking (a form's types
+/// need no CORS preflight), and the user's cookie would come along.
+fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let given = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok());
+    let essence = given
+        .unwrap_or_default()
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim();
+    let taken = ["application/json", "application/merge-patch+json"];
+    if taken
+        .iter()
+        .any(|taken| essence.eq_ignore_ascii_case(taken))
+    {
+        Ok(())
+    } else {
+        Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "unsupported_media_type",
+            "the body must be JSON, and say so: `Content-Type: application/json`",
+        ))
+    }
+}
+
+fn announced(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+struct Reader<'a> {
+    api: &'a Shared,
+    body: axum::body::Body,
+    read: Vec<u8>,
+    room: Option<OwnedSemaphorePermit>,
+}
+
+impl Reader<'_> {
+    /// The whole body, and the room it takes.
+    async fn read(mut self) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Problem> {
+        while let Some(chunk) = self.chunk().await? {
+            let length = self.read.len() + chunk.len();
+            if length > self.api.config.body_bytes_max {
+                return Err(self.too_large(false).await);
+            }
+            self.reserve(length)?;
+            self.read.extend_from_slice(&chunk);
+        }
+        Ok((self.read, self.room))
+    }
+
+    /// The next data of the body; trailers are passed over.
+    async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
+        while let Some(frame) = self.body.frame().await {
+            let frame = frame.map_err(|_| {
+                Problem::malformed("body_unreadable", "the body broke off before its end")
+            })?;
+            if let Ok(data) = frame.into_data() {
+                return Ok(Some(data));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Makes sure there is room for `bytes` in all.
+    fn reserve(&mut self, bytes: usize) -> Result<(), Problem> {
+        let held = self
+            .room
+            .as_ref()
+            .map_or(0, OwnedSemaphorePermit::num_permits);
+        let more = u32::try_from(bytes.saturating_sub(held)).unwrap_or(u32::MAX);
+        if more == 0 {
+            return Ok(());
+        }
+        let room = self.api.bodies.clone().try_acquire_many_owned(more);
+        let room = room.map_err(|_| {
+            Problem::unavailable(
+                "overloaded",
+                "the gateway reads as many requests as it can now",
+            )
+        })?;
+        match &mut self.room {
+            Some(held) => held.merge(room),
+            None => self.room = Some(room),
+        }
+        Ok(())
+    }
+
+    /// The answer to a body over the limit. A sender that waits for `100 Continue` has not sent it yet.
+    async fn too_large(mut self, waits: bool) -> Problem {
+        self.read = Vec::new();
+        self.room = None;
+        let mut discarded = 0;
+        while !waits && discarded < DISCARDED_BYTES_MAX {
+            match self.chunk().await {
+                Ok(Some(chunk)) => discarded += chunk.len(),
+                _ => break,
+            }
+        }
+        let limit = self.api.config.body_bytes_max;
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            format!("the body may have {limit} bytes at most"),
+        )
+    }
+}

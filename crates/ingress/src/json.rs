@@ -1,0 +1,180 @@
+//! Request bodies: JSON text read whole, within a byte limit, and refused without ever repeating its content.
+
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::{Map, Number, Value};
+
+use crate::problem::Problem;
+
+/// The body as a value. A name that occurs twice in one object is refused: readers disagree on which counts.
+pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
+    if let Err(error) = std::str::from_utf8(body) {
+        let detail = format!("the body is not UTF-8 (byte {})", error.valid_up_to());
+        return Err(Problem::malformed("invalid_utf8", detail));
+    }
+    let strict: Result<Strict, _> = serde_json::from_slice(body);
+    strict.map(|strict| strict.0).map_err(|error| {
+        use serde_json::error::Category;
+        let (line, column) = (error.line(), error.column());
+        // Ours is the only error of data that can arise: every JSON value fits.
+        let (code, what) = match error.classify() {
+            Category::Data => ("duplicate_member", "a name occurs twice in one object"),
+            Category::Eof => ("malformed_json", "the JSON text ends too early"),
+            _ => ("malformed_json", "the body is not JSON"),
+        };
+        Problem::malformed(code, format!("{what}: line {line}, column {column}"))
+    })
+}
+
+struct Strict(Value);
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(StrictVisitor).map(Strict)
+    }
+}
+
+struct StrictVisitor;
+
+impl<'de> Visitor<'de> for StrictVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::from(value))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Value, E> {
+        Ok(Value::String(value))
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(Strict(entry)) = seq.next_element()? {
+            entries.push(entry);
+        }
+        Ok(Value::Array(entries))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        let mut members = Map::new();
+        while let Some(name) = map.next_key::<String>()? {
+            if members.contains_key(&name) {
+                return Err(A::Error::custom("duplicate member"));
+            }
+            let Strict(value) = map.next_value()?;
+            members.insert(name, value);
+        }
+        Ok(Value::Object(members))
+    }
+}
+
+/// SHA-256 of what the text means: the order of members and white space do not count.
+pub(crate) fn digest(value: &Value) -> [u8; 32] {
+    let mut canonical = Vec::with_capacity(512);
+    write_canonical(value, &mut canonical);
+    sha256(&[&canonical])
+}
+
+pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
+    let mut context = aws_lc_rs::digest::Context::new(&aws_lc_rs::digest::SHA256);
+    for part in parts {
+        context.update(part);
+    }
+    let mut digest = [0; 32];
+    digest.copy_from_slice(context.finish().as_ref());
+    digest
+}
+
+/// Recursion is bounded by the parser's own limit (128 levels).
+fn write_canonical(value: &Value, out: &mut Vec<u8>) {
+    match value {
+        Value::Array(entries) => {
+            out.push(b'[');
+            for entry in entries {
+                write_canonical(entry, out);
+                out.push(b',');
+            }
+            out.push(b']');
+        }
+        Value::Object(members) => {
+            let mut members: Vec<_> = members.iter().collect();
+            members.sort_unstable_by_key(|(name, _)| *name);
+            out.push(b'{');
+            for (name, value) in members {
+                write_scalar(&Value::from(name.as_str()), out);
+                out.push(b':');
+                write_canonical(value, out);
+                out.push(b',');
+            }
+            out.push(b'}');
+        }
+        scalar => write_scalar(scalar, out),
+    }
+}
+
+fn write_scalar(value: &Value, out: &mut Vec<u8>) {
+    serde_json::to_writer(out, value).expect("writing a scalar to a Vec cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(body: &[u8]) -> &'static str {
+        parse(body).map_or_else(|problem| problem.code, |_| "fine")
+    }
+
+    #[test]
+    fn what_is_not_json_is_told_apart() {
+        assert_eq!(code(br#"{"a": [1, -2, 2.5, "x", null, true]}"#), "fine");
+        assert_eq!(code(b"{\"a\": \"\xff\"}"), "invalid_utf8");
+        assert_eq!(code(br#"{"a": 1, "a": 2}"#), "duplicate_member");
+        assert_eq!(code(br#"{"a": {"b": 1, "b": 2}}"#), "duplicate_member");
+        assert_eq!(code(br#"{"a": "#), "malformed_json");
+        assert_eq!(code(b""), "malformed_json");
+        assert_eq!(code(b"{'a': 1}"), "malformed_json");
+        assert_eq!(code("[".repeat(5000).as_bytes()), "malformed_json");
+    }
+
+    #[test]
+    fn a_fault_has_its_place_and_no_content() {
+        let problem = parse(b"{\n  \"token\": hush\n}").unwrap_err();
+        let text = serde_json::to_string(&problem).unwrap();
+        assert!(text.contains("line 2, column 12"), "{text}");
+        assert!(!text.contains("hush") && !text.contains("token"));
+    }
+
+    #[test]
+    fn the_digest_is_of_the_meaning() {
+        let of = |text: &str| digest(&parse(text.as_bytes()).unwrap());
+        let one = of(r#"{"a": 1, "b": {"c": "x", "d": [1, 2]}}"#);
+        assert_eq!(one, of(r#"{"b":{"d":[1,2],"c":"\u0078"},"a":1}"#));
+        assert_ne!(one, of(r#"{"b":{"d":[2,1],"c":"x"},"a":1}"#));
+        assert_ne!(of("[[],[]]"), of("[[[]]]"));
+    }
+}

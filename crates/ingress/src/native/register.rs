@@ -1,0 +1,189 @@
+//! Reading a registration.
+
+use fanfare_core::registration::Register;
+use fanfare_providers::Fault;
+use fanfare_types::device::Meta;
+use fanfare_types::{Address, AddressKind, Channel, Environment};
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use super::body;
+use crate::endpoint;
+use crate::fields::{Faults, Fields};
+
+/// The command in a body, or all that is wrong with it.
+pub(super) fn read(value: Value, tenant: Option<String>) -> Result<Register, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let command = Fields::of(value, "", &mut faults).and_then(|fields| members(fields, tenant));
+    match command {
+        Some(command) if faults.is_empty() => Ok(command),
+        _ => Err(faults.into_vec()),
+    }
+}
+
+/// What is wrong with a body; for the test that compares the reader with its documentation.
+#[cfg(test)]
+pub(crate) fn faults_of(value: Value) -> Vec<Fault> {
+    read(value, None).err().unwrap_or_default()
+}
+
+fn members(mut fields: Fields<'_>, tenant: Option<String>) -> Option<Register> {
+    let address = address(&mut fields);
+    let device_key = body::device_key(&mut fields);
+    let platform = body::platform(&mut fields);
+    let tags = body::tags(&mut fields);
+    let meta = Meta {
+        app_version: body::meta(&mut fields, "app_version"),
+        device_name: body::meta(&mut fields, "device_name"),
+        device_model: body::meta(&mut fields, "device_model"),
+        os_version: body::meta(&mut fields, "os_version"),
+        locale: body::meta(&mut fields, "locale"),
+        time_zone: body::meta(&mut fields, "time_zone"),
+        device_info: body::device_info(&mut fields),
+        display_order: None,
+    };
+    fields.finish();
+    let address = address?;
+    Some(Register {
+        device_key,
+        platform: platform.or_else(|| Some(endpoint::platform_of(address.channel))),
+        address,
+        tenant,
+        meta,
+        tags,
+    })
+}
+
+fn address(fields: &mut Fields<'_>) -> Option<Address> {
+    fields.require("channel");
+    fields.require("token");
+    let channel = fields.word("channel", Channel::parse, endpoint::CHANNELS);
+    let kind = endpoint::kind(fields, "address_kind").unwrap_or(AddressKind::RegistrationToken);
+    let environment = endpoint::environment(fields).unwrap_or(Environment::Production);
+    let token = fields.take("token");
+    let (channel, token) = (channel?, token?);
+    let token = endpoint::token(token, "token", channel, kind, fields.faults)?;
+    Some(Address::new(channel, kind, environment, &token))
+}
+
+/// A device to register.
+#[derive(ToSchema)]
+#[schema(as = RegisterDevice)]
+#[expect(
+    dead_code,
+    reason = "documentation of `members`; a test compares the two"
+)]
+pub(super) struct RegisterDoc {
+    /// `ios_push`, `fcm` or `web_push`. Anything else is 400.
+    #[schema(example = "ios_push")]
+    pub(super) channel: String,
+    /// The provider's token: hex digits for `ios_push`; for `web_push` the browser's `PushSubscription`, as an
+    /// object or as its JSON text. At most 4096 bytes. Never returned.
+    #[schema(value_type = TokenDoc)]
+    token: Value,
+    /// What an `fcm` token is: `registration_token` (default) or `fid`.
+    #[schema(required = false)]
+    address_kind: String,
+    /// `sandbox`; anything else is production.
+    #[schema(required = false, example = "production")]
+    environment: String,
+    /// Stable id of the install, 1–128 of `[A-Za-z0-9_-]`. With it, registering again refreshes the same row
+    /// whatever its token.
+    #[schema(required = false)]
+    device_key: String,
+    /// `android`, `ios`, `web` or `unknown`; by default what the channel implies.
+    #[schema(required = false)]
+    platform: String,
+    /// At most 255 bytes, like every text below.
+    #[schema(required = false, example = "2.1.0")]
+    app_version: String,
+    #[schema(required = false)]
+    device_name: String,
+    #[schema(required = false, example = "iPhone15,3")]
+    device_model: String,
+    #[schema(required = false, example = "iOS 18.2")]
+    os_version: String,
+    #[schema(required = false, example = "de-AT")]
+    locale: String,
+    #[schema(required = false, example = "Europe/Vienna")]
+    time_zone: String,
+    /// At most 64, of at most 64 bytes each.
+    #[schema(required = false)]
+    tags: Vec<String>,
+    /// Any JSON object up to 4 KiB.
+    #[schema(required = false, value_type = Object)]
+    device_info: Value,
+}
+
+/// A token as a string, or a `PushSubscription` as an object.
+#[derive(ToSchema)]
+#[schema(as = Token)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "documentation of a token's two forms")]
+pub(super) enum TokenDoc {
+    Text(String),
+    #[schema(value_type = Object)]
+    Subscription(Value),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fanfare_types::Platform;
+    use serde_json::json;
+
+    #[test]
+    fn the_smallest_registration_takes_its_defaults() {
+        let body = json!({"channel": "fcm", "token": "abc"});
+        let command = read(body, Some("acme".to_owned())).unwrap();
+        assert_eq!(command.platform, Some(Platform::Android));
+        assert_eq!(command.address.environment, Environment::Production);
+        assert_eq!(command.address.kind, AddressKind::RegistrationToken);
+        assert_eq!(command.tenant.as_deref(), Some("acme"));
+        assert_eq!(command.tags, None);
+    }
+
+    #[test]
+    fn every_fault_is_listed() {
+        let body = json!({
+            "channel": "pigeon", "token": null, "environment": 1, "device_key": "a b", "platform": "vms",
+            "app_version": "v".repeat(256), "tags": ["", "x".repeat(65), 3], "device_info": [],
+            "user_id": "somebody", "locale": null
+        });
+        let faults = read(body, None).unwrap_err();
+        let found: Vec<_> = faults.iter().map(|f| (f.field.as_str(), f.code)).collect();
+        let expected = [
+            ("channel", "unknown"),
+            ("environment", "wrong_type"),
+            ("device_key", "malformed"),
+            ("platform", "unknown"),
+            ("tags[0]", "empty"),
+            ("tags[1]", "too_long"),
+            ("tags[2]", "wrong_type"),
+            ("app_version", "too_long"),
+            ("locale", "null"),
+            ("device_info", "wrong_type"),
+            ("user_id", "unknown"),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(read(json!({}), None).unwrap_err().len(), 2);
+    }
+
+    #[test]
+    fn limits_hold_to_the_byte() {
+        let tags = |count: usize| json!({"channel": "fcm", "token": "t", "tags": (0..count).map(|n| n.to_string()).collect::<Vec<_>>()});
+        assert_eq!(read(tags(64), None).unwrap().tags.unwrap().len(), 64);
+        assert_eq!(read(tags(65), None).unwrap_err()[0].code, "too_many");
+        let info = |bytes: usize| json!({"channel": "fcm", "token": "t", "device_info": {"k": "v".repeat(bytes - 8)}});
+        assert_eq!(
+            read(info(4096), None)
+                .unwrap()
+                .meta
+                .device_info
+                .unwrap()
+                .len(),
+            4096
+        );
+        assert_eq!(read(info(4097), None).unwrap_err()[0].code, "too_large");
+    }
+}

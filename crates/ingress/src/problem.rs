@@ -1,0 +1,240 @@
+//! Problem documents (RFC 9457): every answer that is not a success has this shape, and a stable `code`.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use fanfare_providers::Fault;
+use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// A problem document (RFC 9457). `code` is stable and meant for programs, `detail` for people.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// Always `about:blank`: the problem is named by `code`.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    kind: &'static str,
+    /// The name of the HTTP status.
+    #[schema(example = "Unprocessable Entity")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 422)]
+    status: u16,
+    /// Stable word for programs.
+    #[schema(example = "invalid_request")]
+    pub(crate) code: &'static str,
+    /// One sentence for people.
+    detail: String,
+    /// One entry for each fault of the request; empty when the problem is not in a field.
+    errors: Vec<FieldFault>,
+    #[serde(skip)]
+    retry_after: Option<Duration>,
+    #[serde(skip)]
+    challenge: Option<&'static str>,
+}
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FieldFault {
+    /// Path of the field, as `message.localized.de.title` or `to.users[3]`.
+    field: String,
+    /// Stable word for programs, as `too_long`.
+    code: &'static str,
+    /// One sentence for people; never repeats the value.
+    detail: String,
+}
+
+impl Problem {
+    pub(crate) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Problem {
+            kind: "about:blank",
+            title: status.canonical_reason().unwrap_or("Error"),
+            status: status.as_u16(),
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+            challenge: None,
+        }
+    }
+
+    /// 400: the body cannot be read at all.
+    pub(crate) fn malformed(code: &'static str, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    /// The fields with faults, all at once.
+    pub(crate) fn invalid(status: StatusCode, faults: Vec<Fault>) -> Self {
+        let detail = match faults.len() {
+            1 => "one field is invalid".to_owned(),
+            count => format!("{count} fields are invalid"),
+        };
+        let mut problem = Problem::new(status, "invalid_request", detail);
+        problem.errors = faults.into_iter().map(FieldFault::from).collect();
+        problem
+    }
+
+    /// 401, with the challenge of RFC 6750 section 3.
+    pub(crate) fn unauthorized(code: &'static str, detail: &'static str) -> Self {
+        let mut problem = Problem::new(StatusCode::UNAUTHORIZED, code, detail);
+        problem.challenge = Some(match code {
+            "missing_credentials" => "Bearer realm=\"fanfare\"",
+            _ => "Bearer realm=\"fanfare\", error=\"invalid_token\"",
+        });
+        problem
+    }
+
+    pub(crate) fn forbidden(code: &'static str, detail: &'static str) -> Self {
+        Problem::new(StatusCode::FORBIDDEN, code, detail)
+    }
+
+    pub(crate) fn not_found(code: &'static str, detail: &'static str) -> Self {
+        Problem::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// 503: nothing is wrong with the request; the same one may succeed later.
+    pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
+        Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+            .retry_after(Duration::from_secs(1))
+    }
+
+    pub(crate) fn retry_after(mut self, after: Duration) -> Self {
+        self.retry_after = Some(after);
+        self
+    }
+}
+
+impl From<Fault> for FieldFault {
+    fn from(fault: Fault) -> Self {
+        FieldFault {
+            field: fault.field,
+            code: fault.code,
+            detail: fault.detail,
+        }
+    }
+}
+
+/// Whole seconds, rounded up, and at least one: `Retry-After: 0` would be an invitation to a stampede.
+fn whole_seconds(after: Duration) -> u64 {
+    (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+        if let Some(after) = self.retry_after {
+            headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        }
+        response
+    }
+}
+
+/// What an actor's handle could not do, as the caller may know it. Causes are logged here, once.
+impl From<fanfare_actors::Error> for Problem {
+    fn from(error: fanfare_actors::Error) -> Self {
+        use fanfare_actors::Error;
+        match error {
+            Error::Refused(refused) => refusal(refused),
+            Error::IdempotencyConflict => Problem::new(
+                StatusCode::CONFLICT,
+                "idempotency_conflict",
+                "this Idempotency-Key was used for another request",
+            ),
+            Error::Store(cause) => {
+                tracing::warn!(cause = cause.label(), %cause, "store call failed");
+                store_failure(&cause)
+            }
+            Error::Timeout(_) => {
+                Problem::unavailable("timeout", "no answer in time; the work may still be done")
+            }
+            Error::ShuttingDown => {
+                Problem::unavailable("shutting_down", "this gateway is shutting down")
+            }
+            Error::Contended => Problem::unavailable(
+                "contended",
+                "too many conflicting changes at once; nothing was changed",
+            ),
+        }
+    }
+}
+
+fn store_failure(cause: &fanfare_store::Error) -> Problem {
+    let detail = match cause {
+        fanfare_store::Error::Unknown(_) => {
+            "the store did not say whether the write happened; read back, or repeat it with the same Idempotency-Key"
+        }
+        _ => "the store cannot be used now; nothing was changed",
+    };
+    Problem::unavailable(cause.label(), detail)
+}
+
+fn refusal(refused: fanfare_core::admission::Refused) -> Problem {
+    use fanfare_core::admission::Scope;
+    let (status, code, detail) = match refused.scope {
+        Scope::Gateway => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_room",
+            "the gateway has no room for more deliveries now; nothing was kept",
+        ),
+        Scope::Lane => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_room_in_lane",
+            "the lane has no room for more deliveries now; nothing was kept",
+        ),
+        Scope::App => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "no_room_for_app",
+            "this app has as many deliveries under way as it may; nothing was kept",
+        ),
+        Scope::TooLarge => {
+            return Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "too_many_recipients",
+                "more recipients than the gateway can hold at once; send them in parts",
+            );
+        }
+    };
+    Problem::new(status, code, detail).retry_after(refused.retry_after)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_whole_seconds_and_never_zero() {
+        assert_eq!(whole_seconds(Duration::ZERO), 1);
+        assert_eq!(whole_seconds(Duration::from_millis(1_001)), 2);
+        assert_eq!(whole_seconds(Duration::from_secs(7)), 7);
+    }
+
+    #[test]
+    fn an_app_at_its_share_is_429_and_a_full_gateway_503() {
+        use fanfare_core::admission::{Refused, Scope};
+        let status = |scope| {
+            let refused = Refused {
+                scope,
+                retry_after: Duration::from_secs(3),
+            };
+            let response = Problem::from(fanfare_actors::Error::Refused(refused)).into_response();
+            let after = response.headers().get(RETRY_AFTER).cloned();
+            (response.status().as_u16(), after)
+        };
+        let after = Some(HeaderValue::from_static("3"));
+        assert_eq!(status(Scope::App), (429, after.clone()));
+        assert_eq!(status(Scope::Gateway), (503, after.clone()));
+        assert_eq!(status(Scope::Lane), (503, after));
+        assert_eq!(status(Scope::TooLarge), (422, None));
+    }
+}

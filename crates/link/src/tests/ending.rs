@@ -1,0 +1,185 @@
+//! Ends: GOAWAY, close, and peers that just go.
+
+use super::peer::{ENHANCE_YOUR_CALM, GOAWAY, HEADERS, NO_ERROR};
+use super::*;
+
+#[tokio::test]
+async fn goaway_splits_streams_at_the_last_one() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+    link.send(0..6);
+    let streams = peer.requests(4).await;
+    peer.goaway(streams[1], NO_ERROR, "").await;
+    link.goaway().await;
+    // Above the last one, and those that wait.
+    link.answers(4).await;
+    assert!(link.refused());
+    peer.ok(streams[0]).await;
+    peer.answer(streams[1], 410, b"{}").await;
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert_eq!((ended.status(0), ended.status(1)), (200, 410));
+    for key in 2..6 {
+        assert_eq!(ended.lost(key), Lost::NotSent);
+    }
+    assert_eq!(ended.going_away, ["NO_ERROR"]);
+    peer.drain().await;
+}
+
+#[tokio::test]
+async fn goaway_in_two_steps() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+    link.send(0..2);
+    let streams = peer.requests(2).await;
+    peer.goaway(u32::MAX >> 1, NO_ERROR, "").await;
+    link.goaway().await;
+    assert!(link.refused());
+    peer.goaway(streams[0], NO_ERROR, "").await;
+    peer.ok(streams[0]).await;
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert_eq!(ended.status(0), 200);
+    assert_eq!(ended.lost(1), Lost::NotSent);
+    assert_eq!(ended.going_away.len(), 1);
+}
+
+#[tokio::test]
+async fn goaway_with_an_error_gives_its_reason() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+    link.send(0..2);
+    let streams = peer.requests(2).await;
+    let data = format!("{{\"reason\":\"TooManyBad\"}}\u{7}{}", "x".repeat(300));
+    peer.goaway(streams[0], ENHANCE_YOUR_CALM, &data).await;
+    drop(peer);
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "protocol");
+    assert_eq!(ended.lost(0), Lost::Unknown);
+    assert_eq!(ended.lost(1), Lost::NotSent);
+    let reason = &ended.going_away[0];
+    let start = "ENHANCE_YOUR_CALM: {\"reason\":\"TooManyBad\"}\\x07xxx";
+    assert!(reason.starts_with(start), "{reason}");
+    assert_eq!(reason.len(), 200);
+}
+
+#[tokio::test]
+async fn goaway_on_an_idle_connection_ends_it() {
+    let (link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+    peer.goaway(0, NO_ERROR, "{\"reason\":\"IdleTimeout\"}")
+        .await;
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert_eq!(ended.going_away, ["NO_ERROR: {\"reason\":\"IdleTimeout\"}"]);
+    peer.drain().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn streams_open_at_a_goaway_still_time_out() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+    link.send([0]);
+    let stream = peer.request().await;
+    peer.goaway(stream, NO_ERROR, "").await;
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert_eq!(ended.lost(0), Lost::Unknown);
+    peer.drain().await;
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_leaves_what_was_written_unknown() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 3).await;
+    link.send(0..5);
+    let streams = peer.requests(3).await;
+    peer.ok(streams[0]).await;
+    peer.requests(1).await;
+    peer.head(streams[1], 200, false).await;
+    drop(peer);
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "peer_closed");
+    assert!(ended.going_away.is_empty());
+    assert_eq!(ended.status(0), 200);
+    for key in 1..4 {
+        assert_eq!(ended.lost(key), Lost::Unknown);
+    }
+    assert_eq!(ended.lost(4), Lost::NotSent);
+}
+
+#[tokio::test]
+async fn a_peer_that_goes_while_idle() {
+    let (link, peer) = Link::with_peer(&Config::default(), 3).await;
+    drop(peer);
+    assert_eq!(link.end().await.label(), "peer_closed");
+}
+
+#[tokio::test]
+async fn a_violation_of_the_protocol_ends_the_connection() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 1).await;
+    link.send(0..2);
+    peer.request().await;
+    // HEADERS on a stream nobody opened.
+    peer.ok(1001).await;
+    let goaway = peer.expect(GOAWAY).await;
+    assert_eq!(goaway.payload[4..], 1_u32.to_be_bytes());
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "protocol");
+    assert!(ended.going_away.is_empty());
+    assert_eq!(ended.lost(0), Lost::Unknown);
+    assert_eq!(ended.lost(1), Lost::NotSent);
+}
+
+#[tokio::test]
+async fn close_finishes_what_was_taken_and_says_goaway() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 2).await;
+    link.send(0..3);
+    let streams = peer.requests(2).await;
+    link.close();
+    assert!(link.refused());
+    peer.ok(streams[0]).await;
+    peer.ok(streams[1]).await;
+    let last = peer.request().await;
+    peer.ok(last).await;
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert!((0..3).all(|key| ended.status(key) == 200));
+    let frames = peer.drain().await;
+    let goaway = frames.iter().find(|frame| frame.kind == GOAWAY).unwrap();
+    assert_eq!(goaway.payload[4..8], NO_ERROR.to_be_bytes());
+}
+
+#[tokio::test]
+async fn dropping_the_last_sender_closes() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 2).await;
+    link.send([0]);
+    link.sender = None;
+    let stream = peer.request().await;
+    peer.ok(stream).await;
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert_eq!(ended.status(0), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn close_waits_no_longer_than_a_request_may_take() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 1).await;
+    let start = tokio::time::Instant::now();
+    link.send(0..2);
+    peer.request().await;
+    link.close();
+    let ended = link.end().await;
+    assert_eq!(start.elapsed().as_secs(), 30);
+    assert_eq!(ended.label(), "ok");
+    assert_eq!(ended.lost(0), Lost::Unknown);
+    assert_eq!(ended.lost(1), Lost::NotSent);
+    assert!(peer.drain().await.iter().all(|frame| frame.kind != HEADERS));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_reads_nothing_does_not_hold_the_end_up() {
+    let (ours, theirs) = tokio::io::duplex(256);
+    let mut link = Link::over(ours, &Config::default()).await;
+    link.send(0..20);
+    let start = tokio::time::Instant::now();
+    link.close();
+    let ended = link.end().await;
+    assert!(start.elapsed() < seconds(40));
+    assert!((0..20).all(|key| ended.lost(key) == Lost::Unknown));
+    drop(theirs);
+}

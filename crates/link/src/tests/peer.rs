@@ -1,0 +1,167 @@
+//! A server written by hand, frame by frame (RFC 9113), for what a well-behaved one would not do.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::time::timeout;
+
+pub(super) const DATA: u8 = 0;
+pub(super) const HEADERS: u8 = 1;
+pub(super) const RST_STREAM: u8 = 3;
+pub(super) const SETTINGS: u8 = 4;
+pub(super) const PING: u8 = 6;
+pub(super) const GOAWAY: u8 = 7;
+
+pub(super) const END_STREAM: u8 = 1;
+const WINDOW_UPDATE: u8 = 8;
+const ACK: u8 = 1;
+const END_HEADERS: u8 = 4;
+
+pub(super) const NO_ERROR: u32 = 0;
+pub(super) const REFUSED_STREAM: u32 = 7;
+pub(super) const CANCEL: u32 = 8;
+pub(super) const ENHANCE_YOUR_CALM: u32 = 11;
+
+#[derive(Debug)]
+pub(super) struct Frame {
+    pub(super) kind: u8,
+    pub(super) flags: u8,
+    pub(super) stream: u32,
+    pub(super) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// Error code of RST_STREAM, last stream of GOAWAY.
+    pub(super) fn word(&self) -> u32 {
+        u32::from_be_bytes(self.payload[..4].try_into().unwrap())
+    }
+}
+
+pub(super) struct Peer(DuplexStream);
+
+impl Peer {
+    pub(super) async fn start(mut io: DuplexStream, streams: u32) -> Peer {
+        let mut preface = [0; 24];
+        io.read_exact(&mut preface).await.unwrap();
+        assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        let mut peer = Peer(io);
+        peer.settings(streams).await;
+        // No test has to think of the connection's window.
+        peer.write(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())
+            .await;
+        peer
+    }
+
+    pub(super) async fn settings(&mut self, streams: u32) {
+        let mut payload = vec![0, 3];
+        payload.extend(streams.to_be_bytes());
+        self.write(SETTINGS, 0, 0, &payload).await;
+    }
+
+    pub(super) async fn write(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+        let mut frame = length[1..].to_vec();
+        frame.extend([kind, flags]);
+        frame.extend(stream.to_be_bytes());
+        frame.extend(payload);
+        self.0.write_all(&frame).await.unwrap();
+    }
+
+    /// The next frame; SETTINGS are acknowledged on the way. `None` at the end of the stream.
+    pub(super) async fn read(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        let read = timeout(super::PATIENCE, self.0.read_exact(&mut head)).await;
+        read.expect("a frame or the end in time").ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        self.0.read_exact(&mut payload).await.ok()?;
+        let frame = Frame {
+            kind: head[3],
+            flags: head[4],
+            stream: u32::from_be_bytes(head[5..].try_into().unwrap()),
+            payload,
+        };
+        if frame.kind == SETTINGS && frame.flags & ACK == 0 {
+            // The link may have gone meanwhile.
+            self.0
+                .write_all(&[0, 0, 0, SETTINGS, ACK, 0, 0, 0, 0])
+                .await
+                .ok();
+        }
+        Some(frame)
+    }
+
+    /// The next frame of this kind.
+    pub(super) async fn expect(&mut self, kind: u8) -> Frame {
+        loop {
+            let frame = self.read().await.expect("a frame before the end");
+            if frame.kind == kind {
+                return frame;
+            }
+        }
+    }
+
+    /// Whether none of this kind comes for a while.
+    pub(super) async fn silent(&mut self, kind: u8, time: Duration) -> bool {
+        timeout(time, self.expect(kind)).await.is_err()
+    }
+
+    /// The next whole request's stream.
+    pub(super) async fn request(&mut self) -> u32 {
+        loop {
+            let frame = self.read().await.expect("a request before the end");
+            if matches!(frame.kind, DATA | HEADERS) && frame.flags & END_STREAM != 0 {
+                return frame.stream;
+            }
+        }
+    }
+
+    pub(super) async fn requests(&mut self, count: usize) -> Vec<u32> {
+        let mut streams = Vec::new();
+        for _ in 0..count {
+            streams.push(self.request().await);
+        }
+        streams
+    }
+
+    pub(super) async fn head(&mut self, stream: u32, status: u16, ends: bool) {
+        // HPACK: `:status` by its name in the static table (8), the value as a literal that is not indexed.
+        let mut block = vec![0x08, 3];
+        block.extend(status.to_string().bytes());
+        let flags = END_HEADERS | if ends { END_STREAM } else { 0 };
+        self.write(HEADERS, flags, stream, &block).await;
+    }
+
+    pub(super) async fn ok(&mut self, stream: u32) {
+        self.head(stream, 200, true).await;
+    }
+
+    pub(super) async fn answer(&mut self, stream: u32, status: u16, body: &[u8]) {
+        self.head(stream, status, false).await;
+        self.write(DATA, END_STREAM, stream, body).await;
+    }
+
+    pub(super) async fn reset(&mut self, stream: u32, code: u32) {
+        self.write(RST_STREAM, 0, stream, &code.to_be_bytes()).await;
+    }
+
+    pub(super) async fn goaway(&mut self, last: u32, code: u32, data: &str) {
+        let mut payload = last.to_be_bytes().to_vec();
+        payload.extend(code.to_be_bytes());
+        payload.extend(data.bytes());
+        self.write(GOAWAY, 0, 0, &payload).await;
+    }
+
+    pub(super) async fn pong(&mut self, ping: &Frame) {
+        self.write(PING, ACK, 0, &ping.payload).await;
+    }
+
+    /// Reads to the end of the stream; the frames seen.
+    pub(super) async fn drain(&mut self) -> Vec<Frame> {
+        let mut frames = Vec::new();
+        while let Some(frame) = self.read().await {
+            frames.push(frame);
+        }
+        frames
+    }
+}

@@ -1,0 +1,132 @@
+//! Peers that say nothing: late answers, and PING.
+
+use super::peer::{CANCEL, DATA, END_STREAM, PING, RST_STREAM};
+use super::*;
+
+#[tokio::test(start_paused = true)]
+async fn no_answer_in_time_is_unknown_and_the_stream_is_reset_later() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+    let start = tokio::time::Instant::now();
+    link.send([1, 2]);
+    let streams = peer.requests(2).await;
+    peer.head(streams[1], 200, false).await;
+    link.answers(2).await;
+    assert_eq!(start.elapsed().as_secs(), 30);
+    assert!(peer.silent(RST_STREAM, seconds(29)).await);
+    for stream in streams {
+        let reset = peer.expect(RST_STREAM).await;
+        assert_eq!((reset.stream, reset.word()), (stream, CANCEL));
+    }
+    assert_eq!(start.elapsed().as_secs(), 60);
+    link.close();
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert_eq!(ended.lost(1), Lost::Unknown);
+    assert_eq!(ended.lost(2), Lost::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn late_answers_are_dropped_without_a_reset() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+    link.send(0..100);
+    let streams = peer.requests(100).await;
+    link.answers(100).await;
+    for stream in streams {
+        peer.head(stream, 400, false).await;
+        peer.write(DATA, END_STREAM, stream, b"too late").await;
+    }
+    assert!(peer.silent(RST_STREAM, seconds(100)).await);
+    // All their slots are free again.
+    link.send(100..200);
+    for stream in peer.requests(100).await {
+        peer.ok(stream).await;
+    }
+    link.answers(200).await;
+    link.close();
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    for key in 0..100 {
+        assert_eq!(ended.lost(key), Lost::Unknown);
+        assert_eq!(ended.status(key + 100), 200);
+    }
+}
+
+/// More resets and forgotten streams than `h2` would take by default.
+#[tokio::test(start_paused = true)]
+async fn a_connection_outlives_many_lost_answers() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 500).await;
+    for round in 0..4 {
+        link.send(round * 500..round * 500 + 500);
+        let streams = peer.requests(500).await;
+        link.answers((round as usize + 1) * 500).await;
+        for _ in 0..500 {
+            peer.expect(RST_STREAM).await;
+        }
+        tokio::time::sleep(seconds(5)).await;
+        for stream in streams {
+            peer.ok(stream).await;
+        }
+    }
+    link.send([9_000]);
+    let stream = peer.request().await;
+    peer.ok(stream).await;
+    link.answers(2_001).await;
+    link.close();
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    assert_eq!(ended.status(9_000), 200);
+}
+
+fn pinging() -> Config {
+    Config {
+        ping_after: Some(seconds(60)),
+        ..Config::default()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_peer_is_pinged_and_lives_by_its_answers() {
+    let (link, mut peer) = Link::with_peer(&pinging(), 100).await;
+    let start = tokio::time::Instant::now();
+    for minute in 1..=5 {
+        let ping = peer.expect(PING).await;
+        assert_eq!(start.elapsed().as_secs(), minute * 60);
+        peer.pong(&ping).await;
+    }
+    // Any frame from the peer puts the next one off.
+    tokio::time::sleep(seconds(40)).await;
+    peer.settings(50).await;
+    let ping = peer.expect(PING).await;
+    assert_eq!(start.elapsed().as_secs(), 5 * 60 + 100);
+    peer.pong(&ping).await;
+    link.close();
+    link.end().await.result.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unanswered_ping_ends_the_connection() {
+    let config = Config {
+        request_timeout: seconds(1000),
+        ..pinging()
+    };
+    let (mut link, mut peer) = Link::with_peer(&config, 2).await;
+    let start = tokio::time::Instant::now();
+    link.send(0..3);
+    peer.requests(2).await;
+    let ended = link.end().await;
+    assert_eq!(start.elapsed().as_secs(), 80);
+    assert_eq!(ended.label(), "ping_timeout");
+    assert_eq!(ended.lost(0), Lost::Unknown);
+    assert_eq!(ended.lost(1), Lost::Unknown);
+    assert_eq!(ended.lost(2), Lost::NotSent);
+    // The connection is gone.
+    assert!(peer.drain().await.iter().any(|frame| frame.kind == PING));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_ping_after_there_is_none() {
+    let (link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+    assert!(peer.silent(PING, seconds(100)).await);
+    link.close();
+    link.end().await.result.unwrap();
+}
