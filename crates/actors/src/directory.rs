@@ -5,6 +5,8 @@
 //! same lock, only while nothing is counted. So a call either reaches an actor that stays, or finds no entry and
 //! has a new actor made. While an actor is being made its calls wait in the entry, in the order they came.
 
+mod seat;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -18,6 +20,8 @@ use fanfare_types::{AppId, UserId};
 use ractor::{ActorRef, MessagingErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
+
+pub(crate) use seat::{Seat, Ticket};
 
 use crate::user::{Call, Work};
 use crate::{Error, Result};
@@ -65,66 +69,6 @@ enum Stage {
     /// The actor is being made; its calls wait here, at most `user_queue_max`.
     Starting(VecDeque<Call>),
     Running(ActorRef<Call>),
-}
-
-/// A call's place in its user's queue; comes back on drop.
-#[derive(Debug)]
-pub(crate) struct Ticket(Arc<AtomicUsize>);
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// An actor's place in the directory. It goes with the actor, whatever ends that: dropping it removes the entry
-/// and gives the room back.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    directory: Arc<Directory>,
-    key: Key,
-    generation: u64,
-    _room: OwnedSemaphorePermit,
-}
-
-impl Seat {
-    pub(crate) fn key(&self) -> &Key {
-        &self.key
-    }
-
-    /// The actor is there: what waited for it is sent, in order.
-    pub(crate) fn occupy(&self, actor: ActorRef<Call>) {
-        let Some(mut entry) = self.directory.entries.get_mut(&self.key) else {
-            return;
-        };
-        if entry.generation == self.generation {
-            let stage = std::mem::replace(&mut entry.stage, Stage::Running(actor.clone()));
-            if let Stage::Starting(calls) = stage {
-                for call in calls {
-                    // One that is dead already drops the call, which tells its caller.
-                    drop(actor.cast(call));
-                }
-            }
-        }
-    }
-
-    /// Leaves the directory, if no call is under way and somebody waits for the room.
-    pub(crate) fn leave_if_wanted(&self) -> bool {
-        self.directory.is_room_wanted()
-            && self
-                .directory
-                .remove_idle(&self.key, self.generation, u64::MAX)
-                .is_some()
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let is_mine = |_: &Key, entry: &Entry| entry.generation == self.generation;
-        // What waited for an actor that never came is dropped outside the lock.
-        drop(self.directory.entries.remove_if(&self.key, is_mine));
-        self.directory.telemetry.user_stopped();
-    }
 }
 
 /// What became of a call.
@@ -221,7 +165,7 @@ impl Directory {
         let taken = entry
             .pending
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.ok().map(|_| Ticket(entry.pending.clone()))
+        taken.ok().map(|_| Ticket::taken(&entry.pending))
     }
 
     /// A new entry with the work waiting in it, unless another caller was quicker.
@@ -235,7 +179,7 @@ impl Directory {
             return Err(work);
         };
         let pending = Arc::new(AtomicUsize::new(1));
-        let ticket = Ticket(pending.clone());
+        let ticket = Ticket::taken(&pending);
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         drop(vacant.insert(Entry {
             generation,
@@ -244,12 +188,7 @@ impl Directory {
             stage: Stage::Starting([Call { work, ticket }].into()),
         }));
         self.telemetry.user_started();
-        Ok(Seat {
-            directory: self.clone(),
-            key: key.clone(),
-            generation,
-            _room: room,
-        })
+        Ok(Seat::new(self.clone(), key.clone(), generation, room))
     }
 
     /// `users_max` actors are alive: idle ones leave early, and the call waits for the room of one.
