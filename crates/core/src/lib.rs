@@ -4,11 +4,17 @@
 //! that everything here can be tested and simulated step by step. The shells in `actors` have the same names.
 
 pub mod admission;
+pub mod breaker;
 pub mod cleanup;
 pub mod dispatch;
 pub mod feeder;
+mod jitter;
+pub mod lanes;
 pub mod outcomes;
+pub mod pacing;
+pub mod pool;
 pub mod registration;
 pub mod restart;
 pub mod retry;
 pub mod revocations;
+pub mod token;

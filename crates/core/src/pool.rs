@@ -1,0 +1,442 @@
+//! A pool: what one (app, provider, environment, credential) sends, over which connections, when.
+//!
+//! Events in, [`Effect`]s out. It holds the lanes, the retries, the books about its connections, the provider
+//! token's life, the breaker and the pacing; the shell holds sockets, the token itself and the timer.
+
+mod answers;
+mod connections;
+mod job;
+mod pump;
+mod retries;
+
+#[cfg(test)]
+pub(crate) mod fixtures;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod walk;
+
+use std::time::Duration;
+
+use fanfare_types::{Channel, Delivery, Finished, Outcome, Reason, Timestamp, Verdict};
+
+pub use connections::ConnectionId;
+pub use job::{Ended, How, Job, Returned};
+
+use crate::breaker::{self, Breaker};
+use crate::dispatch::{CANCELLED, EXPIRED};
+use crate::lanes::Lanes;
+use crate::pacing::Pacing;
+use crate::retry;
+use crate::revocations::Revocations;
+use crate::token::{self, Generation, Token};
+use connections::Connections;
+use retries::Retries;
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Most connections at once; as many again may be finishing their last answers.
+    pub connections_max: usize,
+    /// Deliveries in one message. Default 64.
+    pub batch_max: usize,
+    /// Urgent deliveries that go before one of bulk goes, when both wait. Default 8.
+    pub urgent_weight: u32,
+    /// Streams reckoned with on a connection that has not told yet. Default 100.
+    pub streams_expected: u32,
+    /// Wait after a connection that came to nothing; doubles up to `connect_delay_max`. Default 100 ms.
+    pub connect_delay_min: Duration,
+    /// Default 30 s.
+    pub connect_delay_max: Duration,
+    /// A connection without work for this long is closed; `None` keeps it. Default: APNs none (it wants
+    /// connections kept), FCM 2 min (it ends them itself soon after).
+    pub idle_after: Option<Duration>,
+    /// A connection shows no new provider token within this time after the last new one; it is replaced
+    /// instead. Default: APNs 20 min (`TooManyProviderTokenUpdates`), FCM none.
+    pub token_spacing: Option<Duration>,
+    /// Pushes a second; `None` for no limit.
+    pub rate_max: Option<u32>,
+    /// How often expired deliveries are looked for. Default 1 s.
+    pub sweep_every: Duration,
+    /// How often cancelled ones are. Default 5 s.
+    pub sweep_thoroughly_every: Duration,
+    pub breaker: breaker::Limits,
+    pub token: token::Limits,
+}
+
+impl Limits {
+    /// The defaults for a channel.
+    pub fn for_channel(channel: Channel, connections_max: usize, rate_max: Option<u32>) -> Self {
+        let is_apns = channel == Channel::IosPush;
+        Limits {
+            connections_max,
+            batch_max: 64,
+            urgent_weight: 8,
+            streams_expected: 100,
+            connect_delay_min: Duration::from_millis(100),
+            connect_delay_max: Duration::from_secs(30),
+            idle_after: (!is_apns).then_some(Duration::from_secs(120)),
+            token_spacing: is_apns.then_some(Duration::from_secs(20 * 60)),
+            rate_max,
+            sweep_every: Duration::from_secs(1),
+            sweep_thoroughly_every: Duration::from_secs(5),
+            breaker: breaker::Limits::default(),
+            token: token::Limits::default(),
+        }
+    }
+}
+
+/// Whatever is due and could not be done waits this long, so that nothing ever spins.
+const WAKE_MIN: Duration = Duration::from_millis(5);
+
+/// What the shell carries out.
+#[derive(Debug)]
+pub enum Effect {
+    /// Hand these to a connection, with the provider token of that generation (the present one).
+    Hand {
+        connection: ConnectionId,
+        batch: Vec<Job>,
+        token: Generation,
+    },
+    /// Open a connection under this name; its end is told by [`Pool::on_closed`], whatever happens.
+    Open(ConnectionId),
+    /// Let a connection finish what it has, and close.
+    Close(ConnectionId),
+    /// Get a provider token, and tell by [`Pool::on_token`] or [`Pool::on_no_token`].
+    RenewToken,
+    End(Vec<Ended>),
+    /// Their routing is too old or was revoked: back to the dispatcher.
+    Reroute(Vec<Delivery>),
+    /// Call [`Pool::on_wake`] at this instant, instead of any told before.
+    WakeAt(Timestamp),
+    /// The provider refuses the credential, project or topic (`true`), or takes it again.
+    Refused(bool),
+    /// Drained: the last connection is gone.
+    Drained,
+}
+
+/// What an event is told about the world, and where its effects go.
+pub struct World<'a> {
+    pub now: Timestamp,
+    /// Uniform over `u64`.
+    pub random: &'a mut dyn FnMut() -> u64,
+    pub revocations: &'a Revocations,
+    pub effects: &'a mut Vec<Effect>,
+}
+
+/// How a pool stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Figures {
+    pub connections: usize,
+    pub streams: usize,
+    pub in_flight: usize,
+    pub waiting: usize,
+    pub retrying: usize,
+    pub breaker: &'static str,
+    pub credential_usable: bool,
+}
+
+#[derive(Debug)]
+pub struct Pool {
+    limits: Limits,
+    retry: retry::Policy,
+    lanes: Lanes,
+    retries: Retries,
+    connections: Connections,
+    token: Token,
+    breaker: Breaker,
+    pacing: Pacing,
+    /// Where the breaker's probe is.
+    probe_on: Option<ConnectionId>,
+    swept_at: Timestamp,
+    swept_thoroughly_at: Timestamp,
+    /// What the shell's timer is set to.
+    armed: Option<Timestamp>,
+    draining: bool,
+    /// Gathered during an event, put out in batches at its end.
+    ended: Vec<Ended>,
+    stale: Vec<Delivery>,
+}
+
+impl Pool {
+    /// `token_needed`: not with certificate credentials.
+    pub fn new(limits: Limits, retry: retry::Policy, token_needed: bool) -> Self {
+        let token = match token_needed {
+            true => Token::new(limits.token.clone()),
+            false => Token::not_needed(),
+        };
+        Pool {
+            lanes: Lanes::new(limits.urgent_weight),
+            retries: Retries::default(),
+            connections: Connections::new(&limits),
+            token,
+            breaker: Breaker::new(limits.breaker.clone()),
+            pacing: Pacing::new(limits.rate_max),
+            probe_on: None,
+            swept_at: Timestamp::default(),
+            swept_thoroughly_at: Timestamp::default(),
+            armed: None,
+            draining: false,
+            ended: Vec::new(),
+            stale: Vec::new(),
+            limits,
+            retry,
+        }
+    }
+
+    /// Routed deliveries to send.
+    pub fn on_work(&mut self, batch: Vec<Delivery>, world: &mut World<'_>) {
+        // What comes while draining stays in the journal for the next start.
+        if !self.draining {
+            for delivery in batch {
+                self.lanes.push(Job::new(delivery));
+            }
+        }
+        self.settle(world);
+    }
+
+    /// A connection is up.
+    pub fn on_opened(&mut self, connection: ConnectionId, world: &mut World<'_>) {
+        self.connections.on_opened(connection, world.now);
+        self.settle(world);
+    }
+
+    /// So many streams may be open on a connection from now on.
+    pub fn on_streams(&mut self, connection: ConnectionId, streams: u32, world: &mut World<'_>) {
+        self.connections.on_streams(connection, streams);
+        self.settle(world);
+    }
+
+    /// The provider wants no more requests on it; it ends by itself.
+    pub fn on_going_away(&mut self, connection: ConnectionId, world: &mut World<'_>) {
+        self.connections.retire(connection);
+        self.settle(world);
+    }
+
+    /// Jobs came back from a connection.
+    pub fn on_returned(
+        &mut self,
+        connection: ConnectionId,
+        batch: Vec<Returned>,
+        world: &mut World<'_>,
+    ) {
+        for returned in batch {
+            self.take_back(connection, returned, world);
+        }
+        self.settle(world);
+    }
+
+    /// A connection is gone, or could not be opened. What it did not give back is lost to this pool.
+    pub fn on_closed(&mut self, connection: ConnectionId, world: &mut World<'_>) {
+        let random = (world.random)();
+        self.connections
+            .on_closed(connection, &self.limits, world.now, random);
+        if self.probe_on == Some(connection) {
+            self.probe_on = None;
+            self.breaker
+                .on_probed(breaker::Probed::Inconclusive, world.now);
+        }
+        self.settle(world);
+    }
+
+    /// A new provider token, good for `lifetime`, to be replaced after `renew_after`.
+    pub fn on_token(&mut self, renew_after: Duration, lifetime: Duration, world: &mut World<'_>) {
+        self.token.on_renewed(renew_after, lifetime, world.now);
+        self.settle(world);
+    }
+
+    /// No new provider token. `refused`: the credential itself is.
+    pub fn on_no_token(&mut self, refused: bool, world: &mut World<'_>) {
+        self.token.on_failed(refused, world.now, (world.random)());
+        self.settle(world);
+    }
+
+    pub fn on_wake(&mut self, world: &mut World<'_>) {
+        self.armed = None;
+        self.settle(world);
+    }
+
+    /// Hands nothing over any more and drops what waits; what was handed over is answered, and then
+    /// [`Effect::Drained`] comes.
+    pub fn on_drain(&mut self, world: &mut World<'_>) {
+        self.draining = true;
+        self.lanes.clear();
+        self.retries.clear();
+        for connection in self.connections.ids() {
+            if self.connections.dismiss(connection) {
+                world.effects.push(Effect::Close(connection));
+            }
+        }
+        self.settle(world);
+    }
+
+    pub fn figures(&self, now: Timestamp) -> Figures {
+        let (connections, streams, in_flight) = self.connections.figures();
+        Figures {
+            connections,
+            streams,
+            in_flight,
+            waiting: self.lanes.len(),
+            retrying: self.retries.len(),
+            breaker: self.breaker.label(),
+            credential_usable: self.token.is_fine(now),
+        }
+    }
+
+    /// Does what is due after any event: retries, sweeping, the token, hand-over, connections, the timer.
+    fn settle(&mut self, world: &mut World<'_>) {
+        if self.draining {
+            if self.connections.is_empty() {
+                world.effects.push(Effect::Drained);
+            }
+        } else {
+            self.bring_back_due(world);
+            self.sweep(world.now);
+            let wanted = !self.lanes.is_empty();
+            let random = (world.random)();
+            if self.token.begin_renewal(wanted, world.now, random) {
+                world.effects.push(Effect::RenewToken);
+            }
+            self.pump(world);
+            self.manage_connections(world);
+            self.arm(world);
+        }
+        self.put_out(world);
+    }
+
+    fn bring_back_due(&mut self, world: &World<'_>) {
+        while let Some(job) = self.retries.pop_due(world.now) {
+            self.lanes.push(job);
+        }
+    }
+
+    /// Ends what waits and is over: expired, now and then cancelled, too.
+    fn sweep(&mut self, now: Timestamp) {
+        if now.since(self.swept_at) < self.limits.sweep_every {
+            return;
+        }
+        self.swept_at = now;
+        let thoroughly = now.since(self.swept_thoroughly_at) >= self.limits.sweep_thoroughly_every;
+        let mut gone = self
+            .lanes
+            .sweep(now, thoroughly, |job| over(&job.delivery, now).is_some());
+        if thoroughly {
+            self.swept_thoroughly_at = now;
+            gone.append(
+                &mut self
+                    .retries
+                    .take_out(|job| over(&job.delivery, now).is_some()),
+            );
+        }
+        for job in gone {
+            if let Some((outcome, reason)) = over(&job.delivery, now) {
+                self.end(job, outcome, reason, None, now);
+            }
+        }
+    }
+
+    fn manage_connections(&mut self, world: &mut World<'_>) {
+        let now = world.now;
+        let waiting = self.lanes.len().min(self.pacing.allowance(now));
+        // While the credential is in doubt, one connection is enough.
+        let in_doubt = !self.breaker.is_closed() || self.token.usable(now).is_none();
+        let demand = match in_doubt {
+            true if self.connections.live() > 0 => 0,
+            true => waiting.min(1),
+            false => waiting,
+        };
+        for connection in self.connections.open_for(demand, &self.limits, now) {
+            world.effects.push(Effect::Open(connection));
+        }
+        if let Some(idle_after) = self.limits.idle_after
+            && self.lanes.is_empty()
+        {
+            for connection in self.connections.idle(now - idle_after) {
+                if self.connections.dismiss(connection) {
+                    world.effects.push(Effect::Close(connection));
+                }
+            }
+        }
+    }
+
+    /// Sets the shell's timer to the next instant something is due without an event.
+    fn arm(&mut self, world: &mut World<'_>) {
+        let now = world.now;
+        let waits = !self.lanes.is_empty();
+        let while_waiting = [
+            self.breaker.wake_at(),
+            self.pacing.wake_at(now),
+            self.connections.wake_at(now),
+        ];
+        let idle_at = match (waits, self.limits.idle_after) {
+            (false, Some(after)) => self.connections.idle_since().map(|since| since + after),
+            _ => None,
+        };
+        let due = [
+            self.retries.next_at(),
+            self.token.wake_at(waits),
+            (waits || self.retries.len() > 0).then(|| self.swept_at + self.limits.sweep_every),
+            idle_at,
+        ];
+        let next = while_waiting
+            .into_iter()
+            .filter(|_| waits)
+            .chain(due)
+            .flatten()
+            .min();
+        let Some(next) = next.map(|next| next.max(now + WAKE_MIN)) else {
+            return;
+        };
+        if self.armed.is_none_or(|armed| next < armed) {
+            self.armed = Some(next);
+            world.effects.push(Effect::WakeAt(next));
+        }
+    }
+
+    fn end(
+        &mut self,
+        job: Job,
+        outcome: Outcome,
+        reason: Reason,
+        verdict: Option<Verdict>,
+        at: Timestamp,
+    ) {
+        let finished = Finished {
+            delivery: job.delivery,
+            outcome,
+            reason,
+            at,
+        };
+        self.ended.push(Ended { finished, verdict });
+    }
+
+    fn put_out(&mut self, world: &mut World<'_>) {
+        let batch_max = self.limits.batch_max;
+        batches(&mut self.ended, batch_max, |batch| {
+            world.effects.push(Effect::End(batch));
+        });
+        batches(&mut self.stale, batch_max, |batch| {
+            world.effects.push(Effect::Reroute(batch));
+        });
+    }
+}
+
+/// How a delivery ends that must not be handed over any more.
+fn over(delivery: &Delivery, now: Timestamp) -> Option<(Outcome, Reason)> {
+    if delivery.live.progress.is_cancelled() {
+        Some((Outcome::Cancelled, CANCELLED))
+    } else if now >= delivery.live.options.expires_at {
+        Some((Outcome::Expired, EXPIRED))
+    } else {
+        None
+    }
+}
+
+fn batches<T>(all: &mut Vec<T>, max: usize, mut put: impl FnMut(Vec<T>)) {
+    while all.len() > max {
+        let rest = all.split_off(max);
+        put(std::mem::replace(all, rest));
+    }
+    if !all.is_empty() {
+        put(std::mem::take(all));
+    }
+}

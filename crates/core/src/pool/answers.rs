@@ -1,0 +1,177 @@
+//! What an answer means for its delivery, its connection and its pool.
+
+use fanfare_types::{Outcome, Reason, Verdict};
+
+use super::{ConnectionId, Effect, How, Job, Pool, Returned, World};
+use crate::breaker::Probed;
+use crate::retry::{self, Attempted, Next};
+use crate::token::{Generation, Stale};
+
+impl Pool {
+    pub(super) fn take_back(
+        &mut self,
+        connection: ConnectionId,
+        returned: Returned,
+        world: &mut World<'_>,
+    ) {
+        let Returned { mut job, how } = returned;
+        let lane = job.delivery.live.options.lane;
+        self.connections.on_back(connection, lane, world.now);
+        self.look_at_probe(&mut job, &how, world);
+        match how {
+            How::Answered {
+                verdict,
+                reason,
+                token,
+            } => {
+                if verdict == Verdict::NotSent {
+                    // The provider never saw it.
+                    job.delivery.attempts = job.delivery.attempts.saturating_sub(1);
+                }
+                self.learn(connection, verdict, token, world);
+                self.decide(job, verdict, reason, world);
+            }
+            How::Stale => self.reroute(job),
+            How::Unsendable(reason) => {
+                self.end(job, Outcome::Rejected, reason, None, world.now);
+            }
+            How::NotTaken => {
+                // It is about to end, or its link is full: either way the news of it is on its way.
+                if self.connections.retire(connection) {
+                    world.effects.push(Effect::Close(connection));
+                }
+                self.decide(job, Verdict::NotSent, Reason::NONE, world);
+            }
+        }
+    }
+
+    /// Routed again, unless nothing is sent any more.
+    fn reroute(&mut self, job: Job) {
+        if !self.draining {
+            self.stale.push(job.delivery);
+        }
+    }
+
+    fn look_at_probe(&mut self, job: &mut Job, how: &How, world: &mut World<'_>) {
+        if !std::mem::take(&mut job.is_probe) {
+            return;
+        }
+        self.probe_on = None;
+        let probed = match how {
+            How::Answered { verdict, .. } => probed(*verdict),
+            How::Stale | How::Unsendable(_) | How::NotTaken => Probed::NotSent,
+        };
+        if self.breaker.on_probed(probed, world.now) {
+            world.effects.push(Effect::Refused(false));
+        }
+    }
+
+    /// What the pool learns from an answer, whoever it was for.
+    fn learn(
+        &mut self,
+        connection: ConnectionId,
+        verdict: Verdict,
+        token: Generation,
+        world: &mut World<'_>,
+    ) {
+        let now = world.now;
+        match verdict {
+            Verdict::Unknown | Verdict::NotSent => return,
+            Verdict::AuthRefresh { reconnect } => {
+                if self.token.on_stale(token) == Stale::Suspicious {
+                    self.refused(world);
+                }
+                if reconnect {
+                    self.retire(connection, world);
+                }
+                return;
+            }
+            Verdict::ThrottleConnection => {
+                self.retire(connection, world);
+                return;
+            }
+            Verdict::Config => self.refused(world),
+            Verdict::ThrottleProject { after } => {
+                let pause = after.unwrap_or(self.retry.project_delay);
+                self.pacing
+                    .on_throttled(pause.min(self.retry.delay_max), now);
+            }
+            Verdict::Accepted => {
+                if self.breaker.on_good() {
+                    world.effects.push(Effect::Refused(false));
+                }
+            }
+            Verdict::TokenDead { .. }
+            | Verdict::TokenSuspect
+            | Verdict::BadRequest
+            | Verdict::ThrottleDevice { .. }
+            | Verdict::Server { .. } => {}
+        }
+        self.connections.on_useful(connection);
+        self.token.on_proven(token);
+    }
+
+    fn refused(&mut self, world: &mut World<'_>) {
+        if self.breaker.on_refused(world.now) {
+            world.effects.push(Effect::Refused(true));
+        }
+    }
+
+    fn retire(&mut self, connection: ConnectionId, world: &mut World<'_>) {
+        if self.connections.retire(connection) {
+            world.effects.push(Effect::Close(connection));
+        }
+    }
+
+    /// What happens to the delivery.
+    fn decide(&mut self, mut job: Job, verdict: Verdict, reason: Reason, world: &mut World<'_>) {
+        job.not_sent = match verdict {
+            Verdict::NotSent => job.not_sent.saturating_add(1),
+            _ => 0,
+        };
+        let delivery = &mut job.delivery;
+        let options = &delivery.live.options;
+        let attempted = Attempted {
+            attempts: delivery.attempts,
+            auth_refreshes: delivery.auth_refreshes,
+            not_sent: job.not_sent,
+            on_unknown: options.on_unknown,
+            accepted_at: delivery.live.created_at,
+            expires_at: options.expires_at,
+        };
+        let random = (world.random)();
+        let next = retry::after(verdict, attempted, &self.retry, world.now, random);
+        if matches!(verdict, Verdict::AuthRefresh { .. }) {
+            delivery.auth_refreshes += 1;
+        }
+        match next {
+            Next::End {
+                outcome,
+                reason: ours,
+            } => {
+                let reason = ours.unwrap_or(reason);
+                self.end(job, outcome, reason, Some(verdict), world.now);
+            }
+            // What is not over stays in the journal for the next start.
+            Next::Again | Next::At(_) if self.draining => {}
+            Next::Again => self.lanes.push(job),
+            Next::At(at) => self.retries.push(at, job),
+        }
+    }
+}
+
+fn probed(verdict: Verdict) -> Probed {
+    match verdict {
+        Verdict::Config | Verdict::AuthRefresh { .. } => Probed::Refused,
+        Verdict::Accepted
+        | Verdict::TokenDead { .. }
+        | Verdict::TokenSuspect
+        | Verdict::BadRequest
+        | Verdict::ThrottleDevice { .. } => Probed::Good,
+        Verdict::NotSent => Probed::NotSent,
+        Verdict::ThrottleProject { .. }
+        | Verdict::ThrottleConnection
+        | Verdict::Server { .. }
+        | Verdict::Unknown => Probed::Inconclusive,
+    }
+}

@@ -1,0 +1,56 @@
+//! A delivery inside a pool, and how it comes back from a connection.
+
+use fanfare_types::{Delivery, Finished, Reason, Verdict};
+
+use crate::token::Generation;
+
+/// A delivery, with what only its pool knows about it.
+#[derive(Debug)]
+pub struct Job {
+    pub delivery: Delivery,
+    /// Hand-overs in a row that were surely not processed.
+    pub(crate) not_sent: u32,
+    /// It tries out whether the provider takes the credential again.
+    pub(crate) is_probe: bool,
+}
+
+impl Job {
+    pub(crate) fn new(delivery: Delivery) -> Self {
+        Job {
+            delivery,
+            not_sent: 0,
+            is_probe: false,
+        }
+    }
+}
+
+/// A job that a connection gives back. It gives each one back exactly once.
+#[derive(Debug)]
+pub struct Returned {
+    pub job: Job,
+    pub how: How,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum How {
+    /// It was written or at least counted as an attempt; this is the answer, or what its absence means.
+    Answered {
+        verdict: Verdict,
+        reason: Reason,
+        /// The provider token it carried.
+        token: Generation,
+    },
+    /// Revoked meanwhile: read its device again.
+    Stale,
+    /// It can never be encoded: it ends as rejected.
+    Unsendable(Reason),
+    /// The connection took no more. No attempt was made.
+    NotTaken,
+}
+
+/// A delivery that has ended, and the verdict it ended on, if one.
+#[derive(Debug)]
+pub struct Ended {
+    pub finished: Finished,
+    pub verdict: Option<Verdict>,
+}

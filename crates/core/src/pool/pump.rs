@@ -1,0 +1,128 @@
+//! Hand-over: what may leave now, on which connection.
+
+use fanfare_types::Lane;
+
+use super::{ConnectionId, Effect, Job, Pool, World, over};
+use crate::breaker::Allowance;
+use crate::lanes::Room;
+use crate::revocations::Standing;
+use crate::token::Generation;
+
+/// What may still leave during one event.
+struct Budget {
+    pushes: usize,
+    /// Deliveries found stale; no more are looked at than could be handed over, since all of a long queue may
+    /// have grown old and each costs a read.
+    stale: usize,
+    is_probe: bool,
+}
+
+impl Pool {
+    pub(super) fn pump(&mut self, world: &mut World<'_>) {
+        if self.lanes.is_empty() {
+            return;
+        }
+        let now = world.now;
+        let Some(token) = self.token.usable(now) else {
+            return;
+        };
+        let is_probe = match self.breaker.allowance(now) {
+            Allowance::All => false,
+            Allowance::Probe => true,
+            Allowance::Nothing => return,
+        };
+        let paced = self.pacing.allowance(now);
+        let mut budget = Budget {
+            pushes: if is_probe { paced.min(1) } else { paced },
+            stale: self.connections.free(),
+            is_probe,
+        };
+        while budget.pushes > 0 && budget.stale > 0 {
+            let roomiest = self.connections.roomiest(self.lanes.has_urgent());
+            let Some((connection, room)) = roomiest else {
+                return;
+            };
+            let spacing = self.limits.token_spacing;
+            if !self.connections.show(connection, token, spacing, now) {
+                // Another one may show it.
+                if self.connections.dismiss(connection) {
+                    world.effects.push(Effect::Close(connection));
+                }
+                continue;
+            }
+            if !self.hand_over(connection, room, token, &mut budget, world) {
+                return;
+            }
+        }
+    }
+
+    /// One batch for one connection. Returns whether looking on makes sense.
+    fn hand_over(
+        &mut self,
+        connection: ConnectionId,
+        mut room: Room,
+        token: Generation,
+        budget: &mut Budget,
+        world: &mut World<'_>,
+    ) -> bool {
+        let waiting = self.lanes.len();
+        let most = self.limits.batch_max.min(budget.pushes);
+        let mut batch = Vec::with_capacity(most.min(waiting).min(room.all));
+        while batch.len() < most && budget.stale > 0 {
+            let Some(job) = self.lanes.take(room) else {
+                break;
+            };
+            let Some(mut job) = self.check(job, budget, world) else {
+                continue;
+            };
+            job.is_probe = budget.is_probe;
+            let lane = job.delivery.live.options.lane;
+            self.connections.on_handed(connection, lane);
+            room.all -= 1;
+            room.bulk = room.bulk.min(room.all);
+            if lane == Lane::Bulk {
+                room.bulk = room.bulk.saturating_sub(1);
+            }
+            batch.push(job);
+        }
+        if batch.is_empty() {
+            return self.lanes.len() < waiting;
+        }
+        budget.pushes -= batch.len();
+        self.pacing.take(batch.len());
+        if budget.is_probe {
+            self.breaker.on_probe();
+            self.probe_on = Some(connection);
+        }
+        world.effects.push(Effect::Hand {
+            connection,
+            batch,
+            token,
+        });
+        true
+    }
+
+    /// The job, if it may be handed over; otherwise it ends or is routed again.
+    fn check(&mut self, job: Job, budget: &mut Budget, world: &World<'_>) -> Option<Job> {
+        let delivery = &job.delivery;
+        if let Some((outcome, reason)) = over(delivery, world.now) {
+            self.end(job, outcome, reason, None, world.now);
+            return None;
+        }
+        let standing = match &delivery.device {
+            Some((device, _)) => world
+                .revocations
+                .standing(*device, delivery.routed_at, world.now),
+            // An address the caller named is what it is.
+            None => Standing::Good,
+        };
+        match standing {
+            Standing::Good => Some(job),
+            Standing::Stale => {
+                budget.stale -= 1;
+                self.stale.push(job.delivery);
+                None
+            }
+        }
+    }
+}
