@@ -135,14 +135,11 @@ async fn jwt_mint_and_send_work_against_a_running_gateway() {
         .json(&body);
     assert_eq!(register.send().await.expect("an answer").status(), 201);
     let key = world.sandbox.api_key.expose().clone();
-    let sent = fanfare(
-        directory,
-        &[
-            "send", "--url", &url, "--key", &key, "--user", "ada", "--title", "hi", "--wait", "10",
-            "--json",
-        ],
-    );
-    let sent = sent.await;
+    let arguments = [
+        "send", "--url", &url, "--key", &key, "--user", "ada", "--title", "hi", "--wait", "10",
+        "--json",
+    ];
+    let sent = fanfare(directory, &arguments).await;
     let answer: Value =
         serde_json::from_slice(&sent.stdout).unwrap_or_else(|_| panic!("{}", text(&sent.stderr)));
     assert_eq!(answer["counts"]["delivered"], 1);
@@ -233,23 +230,21 @@ async fn the_most_verbose_log_holds_no_secret() {
         Serving::start(directory, &["serve", "--config", &config], &environment).await;
     let key = world.sandbox.api_key.expose().clone();
     let url = serving.url();
-    let sent = fanfare(
-        directory,
-        &[
-            "send",
-            "--url",
-            &url,
-            "--key",
-            &key,
-            "--user",
-            "ada",
-            "--title",
-            "a-private-title",
-            "--wait",
-            "10",
-        ],
-    );
-    assert!(sent.await.status.success());
+    let arguments = [
+        "send",
+        "--url",
+        &url,
+        "--key",
+        &key,
+        "--user",
+        "ada",
+        "--title",
+        "a-private-title",
+        "--wait",
+        "10",
+    ];
+    let sent = fanfare(directory, &arguments).await;
+    assert!(sent.status.success());
     serving.signal("TERM").await;
     serving.ended().await;
     let log = log_of(directory);

@@ -19,7 +19,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct World {
     pub(crate) app: Option<App>,
     pub(crate) simulator: Simulator,
-    pub(crate) material: Material,
     pub(crate) directory: TempDir,
     pub(crate) sandbox: sandbox::Sandbox,
     client: reqwest::Client,
@@ -64,7 +63,6 @@ impl World {
         let mut world = World {
             app: None,
             simulator,
-            material,
             directory,
             sandbox,
             client,
