@@ -164,6 +164,7 @@ async fn shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
     let request =
         format!("GET /v1/stats HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SERVICE}\r\n\r\n");
     busy.write_all(request.as_bytes()).await.unwrap();
+    within(server.rooms.asked.notified()).await;
     let address = server.address;
     let mut idle = server.connect().await;
     idle.write_all(HEALTH).await.unwrap();

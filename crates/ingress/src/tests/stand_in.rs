@@ -21,6 +21,9 @@ use parking_lot::Mutex;
 use super::NOW;
 use crate::rooms::Rooms;
 
+/// Digest of a body, and the answer it got.
+type FirstAnswer = ([u8; 32], Acceptance);
+
 #[derive(Default)]
 pub(crate) struct StandIn {
     pub(crate) devices: Mutex<Vec<Device>>,
@@ -33,7 +36,9 @@ pub(crate) struct StandIn {
     /// Whether every call hangs, or panics.
     pub(crate) hangs: Mutex<bool>,
     pub(crate) panics: Mutex<bool>,
-    keys: Mutex<HashMap<[u8; 32], ([u8; 32], Acceptance)>>,
+    /// Told of each call that hangs.
+    pub(crate) asked: tokio::sync::Notify,
+    keys: Mutex<HashMap<[u8; 32], FirstAnswer>>,
 }
 
 /// A device as the registry might hold it.
@@ -83,6 +88,7 @@ impl StandIn {
     fn answer<T: Send + 'static>(&self, answer: impl FnOnce() -> T) -> BoxFuture<'_, Result<T>> {
         assert!(!*self.panics.lock(), "as the test asked for");
         if *self.hangs.lock() {
+            self.asked.notify_one();
             return std::future::pending().boxed();
         }
         let answer = match self.failure.lock().take() {
@@ -282,7 +288,7 @@ fn row(ordinal: u32) -> DeliveryRow {
         ordinal,
         device: (ordinal < 4).then(|| (DeviceId::new(NOW, ordinal.into()), user)),
         channel: Channel::IosPush,
-        ended: (ordinal == 0).then(|| Ended {
+        ended: (ordinal == 0).then_some(Ended {
             ordinal,
             outcome: Outcome::Delivered,
             reason: Reason::NONE,
