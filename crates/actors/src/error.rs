@@ -20,9 +20,15 @@ pub enum Error {
     /// The gateway is draining or the actor is gone.
     #[error("shutting down")]
     ShuttingDown,
+    /// The tree could not be started.
+    #[error("cannot start: {0}")]
+    Start(String),
     /// Others kept changing the same rows; nothing was changed.
     #[error("too many conflicting changes at once")]
     Contended,
+    /// The app is not one that is served here.
+    #[error("no such app")]
+    UnknownApp,
 }
 
 impl Error {
@@ -34,7 +40,9 @@ impl Error {
             Error::IdempotencyConflict => "idempotency_conflict",
             Error::Timeout(_) => "timeout",
             Error::ShuttingDown => "shutting_down",
+            Error::Start(_) => "start",
             Error::Contended => "contended",
+            Error::UnknownApp => "unknown_app",
         }
     }
 }

@@ -4,14 +4,22 @@
 //! is in ARCHITECTURE.md.
 
 pub mod apps;
+mod directory;
 pub mod dispatcher;
 mod error;
+mod feeder;
+mod live;
 pub mod notifications;
 pub mod outcomes;
 pub mod pools;
+mod random;
+mod reaper;
 pub mod registry;
 mod slot;
+mod sweeper;
 pub mod system;
+mod user;
+mod users;
 
 pub use apps::{ApnsCredential, App, FcmCredential};
 pub use error::{Error, Result};

@@ -3,20 +3,47 @@
 //! Not an actor: an accept is one read (the recipients' devices), one permit per delivery, one durable write,
 //! and then a cast to the dispatcher, all in the caller's task.
 
+mod accept;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fanfare_store::DeliveryPage;
+use fanfare_core::admission::Admission;
+use fanfare_core::dispatch::CANCELLED;
+use fanfare_store::{DeliveryPage, Ended, OutcomeBatch, Store, Summary};
+use fanfare_telemetry::Telemetry;
 use fanfare_types::message::Variables;
 use fanfare_types::notification::State;
 use fanfare_types::{
-    Address, AppId, Counts, DeviceId, Message, NotificationId, Options, Outcome, Timestamp, UserId,
+    Address, AppId, Clock, Counts, DeviceId, Live, Message, NotificationId, Options, Outcome,
+    Timestamp, UserId,
 };
 
 use crate::Result;
+use crate::dispatcher::DispatcherHandle;
+use crate::feeder::FeederHandle;
+use crate::live::LiveBooks;
+use crate::random::Random;
 
 /// Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Notifications {}
+#[derive(Clone)]
+pub struct Notifications(Arc<Parts>);
+
+/// What accepting is made of.
+pub(crate) struct Parts {
+    pub(crate) limits: Limits,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) live: LiveBooks,
+    pub(crate) dispatcher: DispatcherHandle,
+    pub(crate) feeder: FeederHandle,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) draining: AtomicBool,
+}
 
 /// A checked request. `options.expires_at` is absolute by now.
 #[derive(Clone, Debug)]
@@ -67,20 +94,40 @@ pub struct Limits {
     pub idempotency_ttl: Duration,
 }
 
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            idempotency_ttl: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
 impl Notifications {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Notifications(Arc::new(parts))
+    }
+
+    /// From now on every accept is refused.
+    pub(crate) fn refuse(&self) {
+        self.0.draining.store(true, Ordering::Release);
+    }
+
     /// Accepts: durable when it answers.
     pub async fn accept(&self, new: NewNotification) -> Result<Acceptance> {
-        let _ = new;
-        todo!("the flow room")
+        accept::accept(&self.0, new).await
     }
 
     /// `None` when there is no such notification in this app.
     pub async fn view(&self, app: &AppId, id: NotificationId) -> Result<Option<View>> {
-        let _ = (app, id);
-        todo!("the flow room")
+        if let Some(live) = self.0.live.get(app, id) {
+            return Ok(Some(live_view(&live)));
+        }
+        let summary = self.0.store.summary(app, id).await?;
+        Ok(summary.map(|summary| self.journal_view(&summary)))
     }
 
-    /// A page of deliveries; `None` when there is no such notification in this app.
+    /// A page of deliveries; `None` when there is no such notification in this app. What ended within the
+    /// last moments may still be listed without its outcome.
     pub async fn deliveries(
         &self,
         app: &AppId,
@@ -89,13 +136,80 @@ impl Notifications {
         start: u32,
         limit: usize,
     ) -> Result<Option<DeliveryPage>> {
-        let _ = (app, id, outcome, start, limit);
-        todo!("the flow room")
+        let page = self.0.store.deliveries(app, id, outcome, start, limit);
+        Ok(page.await?)
     }
 
     /// Cancels what has not been handed over; `None` when there is no such notification in this app.
     pub async fn cancel(&self, app: &AppId, id: NotificationId) -> Result<Option<View>> {
-        let _ = (app, id);
-        todo!("the flow room")
+        let Some(summary) = self.0.store.cancel(app, id).await? else {
+            return Ok(None);
+        };
+        if let Some(live) = self.0.live.get(app, id) {
+            live.progress.cancel();
+            return Ok(Some(live_view(&live)));
+        }
+        if summary.cancelled && summary.counts.terminal() < summary.recipients {
+            self.end_waiting(&summary).await?;
+        }
+        self.view(app, id).await
+    }
+
+    /// Ends what was never brought into memory: nobody else would before its `send_at`. Should it be fed at
+    /// this very moment, it is cancelled there as well, and the journal keeps the first outcome.
+    async fn end_waiting(&self, summary: &Summary) -> Result<()> {
+        let at = self.0.clock.now();
+        let count = u32::try_from(summary.recipients).unwrap_or(u32::MAX);
+        let ended = |ordinal| Ended {
+            ordinal,
+            outcome: Outcome::Cancelled,
+            reason: CANCELLED,
+            attempts: 0,
+            at,
+        };
+        let batch = OutcomeBatch {
+            app: summary.app.clone(),
+            id: summary.id,
+            ended: (0..count).map(ended).collect(),
+        };
+        Ok(self.0.store.record(vec![batch]).await?)
+    }
+
+    fn journal_view(&self, summary: &Summary) -> View {
+        let mut counts = summary.counts;
+        counts.waiting = summary.recipients.saturating_sub(counts.terminal());
+        counts.in_flight = 0;
+        View {
+            id: summary.id,
+            state: summary.state(self.0.clock.now()),
+            created_at: summary.created_at,
+            recipients: summary.recipients,
+            counts,
+        }
+    }
+}
+
+fn live_view(live: &Live) -> View {
+    let counts = live.progress.counts();
+    let recipients = live.progress.recipients();
+    let state = if live.progress.is_cancelled() {
+        State::Cancelled
+    } else if counts.terminal() >= recipients {
+        State::Completed
+    } else {
+        State::Sending
+    };
+    View {
+        id: live.id,
+        state,
+        created_at: live.created_at,
+        recipients,
+        counts,
+    }
+}
+
+impl fmt::Debug for Notifications {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Notifications")
     }
 }

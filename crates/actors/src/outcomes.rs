@@ -1,10 +1,27 @@
 //! Outcomes: journals how deliveries ended, in batches, and tells the reaper of dead addresses.
+//!
+//! Parent: the root. Restarted by it, empty. A crash loses the endings that were not journaled yet; the feeder
+//! reads those deliveries from the journal again, and they are sent again under the same `apns-id` or collapse key.
 
-use fanfare_types::{Finished, Verdict};
+mod batch;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_core::outcomes::{Buffer, Next};
+use fanfare_store::Store;
+use fanfare_telemetry::Telemetry;
+use fanfare_types::{Channel, Finished, NotificationId, Verdict};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+
+use crate::live::LiveBooks;
+use crate::reaper::ReaperHandle;
+use crate::slot::Slot;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct OutcomesHandle {}
+pub struct OutcomesHandle(Slot<Msg>);
 
 /// A delivery that has ended, and the verdict it ended on (`None` when it never reached a provider).
 #[derive(Debug)]
@@ -14,9 +31,194 @@ pub struct Ending {
 }
 
 impl OutcomesHandle {
+    pub(crate) fn new(slot: Slot<Msg>) -> Self {
+        OutcomesHandle(slot)
+    }
+
     /// Takes deliveries that have ended. Each must be given exactly once; its live books are closed here.
     pub fn ended(&self, batch: Vec<Ending>) {
-        let _ = batch;
-        todo!("the flow room")
+        if let Err(Msg::Ended(batch)) = self.0.cast(Msg::Ended(batch)) {
+            tracing::warn!(
+                deliveries = batch.len(),
+                "outcomes is down, endings are lost and their deliveries read again"
+            );
+        }
+    }
+}
+
+/// Waits between tries to write outcomes: from this, doubling …
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
+/// … up to this.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub(crate) struct Args {
+    pub(crate) flush_after: Duration,
+    pub(crate) flush_count: usize,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) live: LiveBooks,
+    pub(crate) reaper: ReaperHandle,
+    pub(crate) telemetry: Telemetry,
+}
+
+#[derive(Debug)]
+pub(crate) enum Msg {
+    Ended(Vec<Ending>),
+    FlushDue,
+    /// A write is durable: its notifications whose last delivery ended may leave memory.
+    Written(Vec<NotificationId>),
+    /// Answers when everything before is durable.
+    Drain(RpcReplyPort<()>),
+}
+
+pub(crate) struct State {
+    args: Args,
+    buffer: Buffer<Ending>,
+    /// Notifications whose last delivery is in the buffer.
+    complete: Vec<NotificationId>,
+    drains: Vec<RpcReplyPort<()>>,
+}
+
+pub(crate) struct Outcomes;
+
+impl Actor for Outcomes {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        Ok(State {
+            buffer: Buffer::new(args.flush_count),
+            args,
+            complete: Vec::new(),
+            drains: Vec::new(),
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg>,
+        message: Msg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let next = match message {
+            Msg::Ended(batch) => {
+                state.close_books(&batch);
+                state.buffer.on_items(batch)
+            }
+            Msg::FlushDue => state.buffer.on_timer(),
+            Msg::Written(complete) => {
+                complete
+                    .into_iter()
+                    .for_each(|id| state.args.live.remove(id));
+                state.buffer.on_written()
+            }
+            Msg::Drain(reply) => {
+                state.drains.push(reply);
+                state.buffer.on_timer()
+            }
+        };
+        state.perform(next, &myself);
+        state.answer_drains();
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Msg>,
+        event: SupervisionEvent,
+        _: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            // It has no children.
+            SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ActorTerminated(..)
+            | SupervisionEvent::ActorFailed(..)
+            | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
+    }
+}
+
+impl State {
+    fn close_books(&mut self, batch: &[Ending]) {
+        let mut series = None;
+        for Ending { finished, verdict } in batch {
+            let live = &finished.delivery.live;
+            if live.progress.ended(finished.outcome) {
+                self.complete.push(live.id);
+            }
+            let key = (&live.app, channel(finished));
+            let sender = match &series {
+                Some((known, sender)) if *known == key => sender,
+                _ => {
+                    &series
+                        .insert((key, self.args.telemetry.sender(key.0, key.1)))
+                        .1
+                }
+            };
+            sender.ended(finished.outcome);
+            if verdict.is_some() {
+                let time = finished.at.since(live.created_at);
+                self.args.telemetry.answered(live.options.lane, time);
+            }
+        }
+    }
+
+    fn perform(&mut self, next: Next, myself: &ActorRef<Msg>) {
+        match next {
+            Next::Wait => {}
+            Next::SetTimer => drop(myself.send_after(self.args.flush_after, || Msg::FlushDue)),
+            Next::Flush => {
+                let endings = self.buffer.take();
+                let complete = std::mem::take(&mut self.complete);
+                self.args.reaper.answers(batch::answers(&endings));
+                let store = self.args.store.clone();
+                tokio::spawn(write(store, endings, complete, myself.clone()));
+            }
+        }
+    }
+
+    fn answer_drains(&mut self) {
+        if self.buffer.is_idle() {
+            for reply in self.drains.drain(..) {
+                // Whoever asked may have stopped waiting.
+                drop(reply.send(()));
+            }
+        }
+    }
+}
+
+fn channel(finished: &Finished) -> Channel {
+    finished.delivery.address.channel
+}
+
+/// Writes until it is durable; the deliveries keep their permits meanwhile, which bounds what can wait behind.
+async fn write(
+    store: Arc<dyn Store>,
+    endings: Vec<Ending>,
+    complete: Vec<NotificationId>,
+    outcomes: ActorRef<Msg>,
+) {
+    let mut delay = RETRY_DELAY_MIN;
+    while let Err(error) = store.record(batch::outcomes(&endings)).await {
+        tracing::error!(
+            error = error.label(),
+            deliveries = endings.len(),
+            "outcomes cannot be journaled, tried again"
+        );
+        if matches!(error, fanfare_store::Error::Closed) {
+            return;
+        }
+        tokio::time::sleep(delay).await;
+        delay = (delay * 2).min(RETRY_DELAY_MAX);
+    }
+    drop(endings);
+    // A successor knows nothing of this write; the feeder clears what it leaves.
+    drop(outcomes.cast(Msg::Written(complete)));
+}
+
+impl fmt::Debug for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("outcomes::Args")
     }
 }

@@ -1,13 +1,48 @@
 //! The registry as the rest of the house sees it: every write goes through the user's own actor.
+//!
+//! Parent: the root. Restart: a shard that died is started again by `core::restart`; when it dies too often the
+//! registry fails, and its parent hears of it. A crash loses the calls that wait (their callers are told), and
+//! nothing that was acknowledged.
 
-use fanfare_core::registration::{Patch, Register};
-use fanfare_types::{AppId, Device, DeviceId, Timestamp, UserId};
+mod shards;
+#[cfg(test)]
+mod tests;
 
-use crate::Result;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_core::cleanup::OnDeadToken;
+use fanfare_core::registration::{self, Patch, Register};
+use fanfare_core::restart;
+use fanfare_core::revocations::Revocations;
+use fanfare_store::Store;
+use fanfare_telemetry::Telemetry;
+use fanfare_types::{AppId, Clock, Device, DeviceId, Timestamp, UserId};
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout_at};
+
+use crate::directory::{Directory, Key};
+use crate::system::RegistryConfig;
+use crate::user::{Command, Context, Work};
+use crate::users::{self, UsersActor};
+use crate::{Error, Result};
+use shards::Shards;
 
 /// Cheap to clone.
-#[derive(Clone, Debug)]
-pub struct Registry {}
+#[derive(Clone)]
+pub struct Registry(Arc<Inner>);
+
+struct Inner {
+    store: Arc<dyn Store>,
+    directory: Arc<Directory>,
+    shards: Arc<Shards>,
+    apps: Arc<HashMap<AppId, Arc<Rules>>>,
+    call_timeout: Duration,
+    supervisor: ActorRef<Msg>,
+}
 
 /// A registration that is durable.
 #[derive(Clone, Debug)]
@@ -17,6 +52,64 @@ pub struct Registered {
 }
 
 impl Registry {
+    /// Spawns the supervisors; users' actors come on demand.
+    pub(crate) async fn spawn(args: Args) -> Result<Registry> {
+        let config = &args.config;
+        let apps = args.apps.into_iter();
+        let apps = Arc::new(apps.map(|(id, rules)| (id, Arc::new(rules))).collect());
+        let directory = Directory::new(
+            config.users_max,
+            config.user_queue_max,
+            args.telemetry.clone(),
+        );
+        let shards = Arc::new(Shards::new(config.shards));
+        let state = State {
+            shards: shards.clone(),
+            directory: directory.clone(),
+            passivate_after: config.passivate_after,
+            restart: args.restart,
+            histories: vec![restart::History::default(); shards.count()],
+            users: users::Args {
+                apps: Arc::clone(&apps),
+                context: Arc::new(Context {
+                    store: args.store.clone(),
+                    revocations: args.revocations,
+                    telemetry: args.telemetry,
+                    clock: args.clock,
+                    random: args.random,
+                }),
+            },
+        };
+        let spawned = match args.parent {
+            Some(parent) => Actor::spawn_linked(None, RegistryActor, state, parent).await,
+            None => Actor::spawn(None, RegistryActor, state).await,
+        };
+        let (supervisor, _) = spawned.map_err(|error| {
+            tracing::error!(%error, "cannot start the registry");
+            Error::ShuttingDown
+        })?;
+        Ok(Registry(Arc::new(Inner {
+            store: args.store,
+            directory,
+            shards,
+            apps,
+            call_timeout: args.call_timeout,
+            supervisor,
+        })))
+    }
+
+    /// No new calls; returns when all calls under way have their answers and every actor is gone. The caller
+    /// bounds how long that may take.
+    pub(crate) async fn drain(&self) {
+        self.0.directory.close().await;
+        drop(self.0.supervisor.stop_and_wait(None, None).await);
+    }
+
+    /// User actors alive now.
+    pub(crate) fn users_active(&self) -> usize {
+        self.0.directory.users_active()
+    }
+
     /// Registers a device (rules 1 to 3); durable and seen by the next send when it answers.
     pub async fn register(
         &self,
@@ -24,20 +117,22 @@ impl Registry {
         user: &UserId,
         command: Register,
     ) -> Result<Registered> {
-        let _ = (app, user, command);
-        todo!("the registry room")
+        let registered = self.call(app, user, Command::Register(command)).await?;
+        registered.ok_or(Error::UnknownApp)
     }
 
     /// The user's rows that are not soft-deleted, newest `last_seen_at` first. A plain read; starts no actor.
     pub async fn list(&self, app: &AppId, user: &UserId) -> Result<Vec<Device>> {
-        let _ = (app, user);
-        todo!("the registry room")
+        let mut rows = self.0.store.devices_of(app, vec![user.clone()]).await?;
+        rows.retain(|row| row.deleted_at.is_none());
+        rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.last_seen_at, row.id)));
+        Ok(rows)
     }
 
     /// One row of the user. A plain read; starts no actor.
     pub async fn get(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<Option<Device>> {
-        let _ = (app, user, id);
-        todo!("the registry room")
+        let rows = self.0.store.devices_by_id(app, vec![id]).await?;
+        Ok(rows.into_iter().find(|row| row.user == *user))
     }
 
     /// Changes one row of the user; `None` when it is missing or somebody else's.
@@ -48,14 +143,14 @@ impl Registry {
         id: DeviceId,
         patch: Patch,
     ) -> Result<Option<Device>> {
-        let _ = (app, user, id, patch);
-        todo!("the registry room")
+        let patched = self.call(app, user, Command::Patch(id, patch)).await?;
+        Ok(patched.map(|patched| patched.device))
     }
 
     /// Removes one row of the user for good; `false` when it is missing or somebody else's.
     pub async fn delete(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<bool> {
-        let _ = (app, user, id);
-        todo!("the registry room")
+        let removed = self.call(app, user, Command::Remove(id)).await?;
+        Ok(removed.is_some())
     }
 
     /// The provider called the device's address dead: does what the app's `on_dead_token` says, if the row's
@@ -67,8 +162,21 @@ impl Registry {
         id: DeviceId,
         dead_since: Timestamp,
     ) -> Result<bool> {
-        let _ = (app, user, id, dead_since);
-        todo!("the registry room")
+        let buried = self.call(app, user, Command::Bury(id, dead_since)).await?;
+        Ok(buried.is_some())
+    }
+
+    /// Removes the row for good if it has been `stale` or `invalid` since before `before` (the sweeper's
+    /// retention). Returns whether it was removed.
+    pub async fn purge(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        id: DeviceId,
+        before: Timestamp,
+    ) -> Result<bool> {
+        let purged = self.call(app, user, Command::Purge(id, before)).await?;
+        Ok(purged.is_some())
     }
 
     /// Marks the row stale if it was last seen before `unseen_since`. Returns whether it was marked.
@@ -79,7 +187,173 @@ impl Registry {
         id: DeviceId,
         unseen_since: Timestamp,
     ) -> Result<bool> {
-        let _ = (app, user, id, unseen_since);
-        todo!("the registry room")
+        let command = Command::MarkStale(id, unseen_since);
+        Ok(self.call(app, user, command).await?.is_some())
+    }
+
+    /// `None` when there was nothing to change, as in an app that is not served.
+    async fn call(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        command: Command,
+    ) -> Result<Option<Registered>> {
+        if !self.0.apps.contains_key(app) {
+            return Ok(None);
+        }
+        let key = Key {
+            app: app.clone(),
+            user: user.clone(),
+        };
+        let (answer, answered) = oneshot::channel();
+        let command = Box::new(command);
+        let work = Work { command, answer };
+        let longest = self.0.call_timeout;
+        let deadline = Instant::now() + longest;
+        let start = |seat| self.0.shards.start(seat);
+        self.0.directory.send(&key, work, deadline, start).await?;
+        match timeout_at(deadline, answered).await {
+            Ok(Ok(answer)) => Ok(answer?.map(|registered| *registered)),
+            Ok(Err(_)) => Err(Error::ShuttingDown),
+            Err(_) => Err(Error::Timeout(longest)),
+        }
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("users_active", &self.users_active())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the registry is spawned with.
+pub(crate) struct Args {
+    pub(crate) store: Arc<dyn Store>,
+    /// Told of every moved, changed or removed device before its change is acknowledged.
+    pub(crate) revocations: Arc<Revocations>,
+    /// The rules of each app that is served.
+    pub(crate) apps: HashMap<AppId, Rules>,
+    pub(crate) config: RegistryConfig,
+    /// Longest wait of a call.
+    pub(crate) call_timeout: Duration,
+    /// How often a shard may die before the registry gives up (and its parent hears of it).
+    pub(crate) restart: restart::Policy,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Clock,
+    /// Uniform over `u64`; makes ids of new devices.
+    pub(crate) random: Arc<dyn Fn() -> u64 + Send + Sync>,
+    /// The supervisor that the registry's own is linked to; `None` in tests.
+    pub(crate) parent: Option<ActorCell>,
+}
+
+/// How one app wants its devices kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) registration: registration::Policy,
+    pub(crate) on_dead_token: OnDeadToken,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Msg {
+    /// Start the shard with this index (again).
+    Start(usize),
+    /// Time to let idle users go.
+    Passivate,
+}
+
+struct State {
+    shards: Arc<Shards>,
+    directory: Arc<Directory>,
+    passivate_after: Duration,
+    restart: restart::Policy,
+    histories: Vec<restart::History>,
+    users: users::Args,
+}
+
+impl State {
+    async fn start(
+        &self,
+        index: usize,
+        myself: &ActorRef<Msg>,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        let args = self.users.clone();
+        let (shard, _) = Actor::spawn_linked(None, UsersActor, args, myself.get_cell()).await?;
+        self.shards.set(index, Some(shard));
+        Ok(())
+    }
+
+    fn on_death(
+        &mut self,
+        shard: ActorId,
+        myself: &ActorRef<Msg>,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        let Some(index) = self.shards.index_of(shard) else {
+            return Ok(());
+        };
+        self.shards.set(index, None);
+        let context = &self.users.context;
+        context.telemetry.actor_restarted("users");
+        match self.histories[index].on_death(&self.restart, context.clock.now()) {
+            restart::Verdict::Restart(delay) => {
+                drop(myself.send_after(delay, move || Msg::Start(index)));
+                Ok(())
+            }
+            restart::Verdict::GiveUp => Err("a shard of the registry dies too often".into()),
+        }
+    }
+}
+
+struct RegistryActor;
+
+impl Actor for RegistryActor {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = State;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Msg>,
+        state: State,
+    ) -> std::result::Result<State, ActorProcessingErr> {
+        for index in 0..state.shards.count() {
+            state.start(index, &myself).await?;
+        }
+        let every = (state.passivate_after / 4).max(Duration::from_millis(10));
+        drop(myself.send_interval(every, || Msg::Passivate));
+        Ok(state)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg>,
+        msg: Msg,
+        state: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Start(index) => state.start(index, &myself).await?,
+            Msg::Passivate => {
+                let idle_for = state.passivate_after;
+                state.directory.passivate(idle_for, usize::MAX);
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(shard, error) => {
+                tracing::error!(%error, "a shard of the registry died");
+                state.on_death(shard.get_id(), &myself)
+            }
+            SupervisionEvent::ActorTerminated(shard, ..) => state.on_death(shard.get_id(), &myself),
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
     }
 }

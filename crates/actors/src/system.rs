@@ -1,15 +1,26 @@
 //! The root of the actor tree: spawns it sink first, drains it source first.
 
+mod root;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_core::admission::Admission;
 use fanfare_core::{admission, revocations};
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::Clock;
+use ractor::{Actor, ActorRef};
 use tokio::runtime::Handle;
+use tokio::sync::{oneshot, watch};
 
-use crate::{App, Notifications, Registry, Result, notifications};
+use crate::{App, Error, Notifications, Registry, Result, notifications};
+use root::{Handles, Root};
+use sending::Sending;
 
 /// What the tree is built from.
 #[derive(Clone, Debug)]
@@ -52,16 +63,14 @@ pub struct JournalConfig {
     pub retention: Duration,
 }
 
-/// The running tree.
-#[derive(Debug)]
-pub struct System {}
-
 /// Figures for `/v1/stats` and tests.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct Stats {
     pub permits_taken: usize,
     pub permits_max: usize,
     pub users_active: usize,
+    /// Credentials (`app/channel/environment`) whose addresses are refused in such numbers that none is marked.
+    pub misconfigured: Vec<String>,
     pub pools: Vec<PoolStats>,
 }
 
@@ -81,6 +90,16 @@ pub struct PoolStats {
     pub credential_usable: bool,
 }
 
+/// The running tree.
+pub struct System {
+    root: ActorRef<root::Msg>,
+    handles: Handles,
+    admission: Arc<Admission>,
+    store: Arc<dyn Store>,
+    telemetry: Telemetry,
+    failed: watch::Receiver<Option<String>>,
+}
+
 impl System {
     /// Spawns the tree. The caller's runtime gets everything but connections, which are spread over `senders`
     /// (the caller's runtime when empty). Unfinished work found in the store goes on.
@@ -92,38 +111,122 @@ impl System {
         clock: Clock,
         senders: Vec<Handle>,
     ) -> Result<Self> {
-        let _ = (config, apps, store, telemetry, clock, senders);
-        todo!("the flow room")
+        let ways = Ways {
+            store,
+            telemetry,
+            clock,
+        };
+        Self::spawn_with(config, apps, ways, sending::pools(senders)).await
+    }
+
+    async fn spawn_with(
+        config: Config,
+        apps: Vec<App>,
+        ways: Ways,
+        sending: sending::Make,
+    ) -> Result<Self> {
+        let ids = apps.iter().map(|app| app.id.clone());
+        let admission = Arc::new(Admission::new(&config.admission, ids));
+        let (store, telemetry) = (ways.store.clone(), ways.telemetry.clone());
+        let (handles, built) = oneshot::channel();
+        let (give_up, failed) = watch::channel(None);
+        let args = root::Args {
+            config,
+            apps,
+            ways,
+            admission: admission.clone(),
+            sending,
+            handles,
+            give_up,
+        };
+        let (root, _) = Actor::spawn(None, Root, args)
+            .await
+            .map_err(|error| Error::Start(error.to_string()))?;
+        let handles = built
+            .await
+            .map_err(|_| Error::Start("the root went away".to_owned()))?;
+        Ok(System {
+            root,
+            handles,
+            admission,
+            store,
+            telemetry,
+            failed,
+        })
     }
 
     pub fn registry(&self) -> Registry {
-        todo!("the flow room")
+        self.handles.registry.clone()
     }
 
     pub fn notifications(&self) -> Notifications {
-        todo!("the flow room")
+        self.handles.notifications.clone()
     }
 
+    /// Figures of this moment; tells the metrics those that are gauges.
     pub async fn stats(&self) -> Result<Stats> {
-        todo!("the flow room")
+        let (taken, max) = (self.admission.taken(), self.admission.max());
+        self.telemetry.permits(taken, max);
+        Ok(Stats {
+            permits_taken: taken,
+            permits_max: max,
+            users_active: self.handles.registry.users_active(),
+            misconfigured: self.handles.misconfigured().await?,
+            pools: self.handles.stats().await?,
+        })
     }
 
     /// Why the gateway should get no traffic now; empty when ready (store writable, recovery under way or done,
     /// every credential usable or not yet needed).
     pub async fn unready(&self) -> Vec<&'static str> {
-        todo!("the flow room")
+        let mut why = Vec::new();
+        if self.failed.borrow().is_some() {
+            why.push("failed");
+        }
+        if self.store.ping().await.is_err() {
+            why.push("store");
+        }
+        match self.handles.stats().await {
+            Ok(pools) if pools.iter().any(|pool| !pool.credential_usable) => why.push("credential"),
+            Ok(_) => {}
+            Err(_) => why.push("pools"),
+        }
+        why
     }
 
     /// Resolves when the tree has given up (restart limits reached): the process should end with a message.
     pub async fn failed(&self) -> String {
-        todo!("the flow room")
+        let mut failed = self.failed.clone();
+        match failed.wait_for(Option::is_some).await {
+            Ok(why) => why.clone().unwrap_or_default(),
+            Err(_) => "the root actor is gone".to_owned(),
+        }
     }
 
     /// Drains from source to sink: no new work, what is handed over gets its answer, outcomes are journaled,
     /// connections close with GOAWAY. What is not handed over stays in the journal for the next start. Bounded
-    /// by `timeout`; returns whether everything ended in time.
+    /// by `timeout`; returns whether everything ended in time. The store stays open.
     pub async fn drain(&self, timeout: Duration) -> bool {
-        let _ = timeout;
-        todo!("the flow room")
+        let drained = tokio::time::timeout(timeout, self.handles.drain(&self.root, timeout)).await;
+        self.root.stop(None);
+        let _stopped = tokio::time::timeout(STOP_TIMEOUT, self.root.wait(None)).await;
+        drained.unwrap_or(false)
+    }
+}
+
+/// Longest a stopped tree takes to be gone; its actors wait for nothing in their handles.
+const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// What everything in the tree reaches the world through.
+#[derive(Clone)]
+struct Ways {
+    store: Arc<dyn Store>,
+    telemetry: Telemetry,
+    clock: Clock,
+}
+
+impl fmt::Debug for System {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("System")
     }
 }

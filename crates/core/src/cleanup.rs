@@ -1,7 +1,13 @@
 //! Cleanup of dead addresses: the rule of the provider's timestamp, and the guard that keeps a wrong key from
 //! emptying the registry.
 
-use fanfare_types::{Device, Timestamp};
+mod guard;
+
+use std::time::Duration;
+
+use fanfare_types::{Device, Status, Timestamp};
+
+pub use guard::{Answers, Guard, Limits, Ruling, Turn};
 
 /// What an app wants done with a dead row (`on_dead_token`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,3 +24,43 @@ pub enum OnDeadToken {
 pub fn is_same_registration(device: &Device, dead_since: Timestamp) -> bool {
     device.registered_at <= dead_since
 }
+
+/// What the sweeper does about a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sweep {
+    Keep,
+    /// It was not seen for long: mark it `stale`.
+    MarkStale,
+    /// It has been `stale` or `invalid` for longer than rows are kept.
+    Remove,
+}
+
+/// Decides about one row: active rows unseen for `stale_after` become stale; with a `retention`, rows that have
+/// been stale or invalid for so long go.
+pub fn sweep(
+    device: &Device,
+    now: Timestamp,
+    stale_after: Duration,
+    retention: Option<Duration>,
+) -> Sweep {
+    match device.status {
+        Status::Active if device.deleted_at.is_none() => {
+            if now.since(device.last_seen_at) > stale_after {
+                Sweep::MarkStale
+            } else {
+                Sweep::Keep
+            }
+        }
+        Status::Stale | Status::Invalid => {
+            let ended_at = device.invalidated_at.unwrap_or(device.updated_at);
+            match retention {
+                Some(retention) if now.since(ended_at) > retention => Sweep::Remove,
+                _ => Sweep::Keep,
+            }
+        }
+        Status::Active | Status::Inactive => Sweep::Keep,
+    }
+}
+
+#[cfg(test)]
+mod tests;

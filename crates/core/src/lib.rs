@@ -5,6 +5,9 @@
 
 pub mod admission;
 pub mod cleanup;
+pub mod dispatch;
+pub mod feeder;
+pub mod outcomes;
 pub mod registration;
 pub mod restart;
 pub mod retry;

@@ -1,0 +1,184 @@
+//! Feeder: brings journaled work into memory: what a former process left unfinished, what was scheduled and is
+//! due now, and what a crash of another actor lost.
+//!
+//! Parent: the root. Restarted by it; it begins with a walk. A crash loses nothing but the walk under way.
+
+mod walk;
+
+use std::fmt;
+use std::sync::Arc;
+
+use fanfare_core::admission::Admission;
+use fanfare_core::feeder::{Feeder as Core, Limits, Next};
+use fanfare_store::Store;
+use fanfare_types::{Clock, Timestamp};
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use tokio::task::JoinHandle;
+
+use crate::dispatcher::DispatcherHandle;
+use crate::live::LiveBooks;
+use crate::slot::Slot;
+
+/// Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct FeederHandle(Slot<Msg>);
+
+impl FeederHandle {
+    pub(crate) fn new(slot: Slot<Msg>) -> Self {
+        FeederHandle(slot)
+    }
+
+    /// There is, or will be, something to feed at `at`.
+    pub(crate) fn wanted(&self, at: Timestamp) {
+        // A feeder that is not there begins with a walk when it is.
+        drop(self.0.cast(Msg::Wanted(at)));
+    }
+
+    /// An actor died: look for notifications that lost deliveries with it.
+    pub(crate) fn look_for_orphans(&self) {
+        drop(self.0.cast(Msg::Orphans));
+    }
+}
+
+#[derive(Clone)]
+pub(crate) struct Args {
+    pub(crate) limits: Limits,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) live: LiveBooks,
+    pub(crate) dispatcher: DispatcherHandle,
+    pub(crate) clock: Clock,
+}
+
+#[derive(Debug)]
+pub(crate) enum Msg {
+    Wanted(Timestamp),
+    Wake,
+    /// The walk ended, with the next scheduled time.
+    Walked(Result<Option<Timestamp>, ()>),
+    /// Look for notifications that lost deliveries to a crash.
+    Orphans,
+    /// Feeds no more; answers when the walk has stopped.
+    Drain(RpcReplyPort<()>),
+}
+
+pub(crate) struct State {
+    args: Args,
+    core: Core,
+    walk: Option<Walk>,
+}
+
+/// The walk under way; ends with the actor, however that ends.
+struct Walk(JoinHandle<()>);
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+pub(crate) struct Feeder;
+
+impl Actor for Feeder {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Msg>,
+        args: Args,
+    ) -> Result<State, ActorProcessingErr> {
+        myself.cast(Msg::Wanted(Timestamp::default()))?;
+        drop(myself.send_interval(args.limits.orphans_every, || Msg::Orphans));
+        Ok(State {
+            core: Core::new(args.limits.clone()),
+            args,
+            walk: None,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg>,
+        message: Msg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let now = state.args.clock.now();
+        let next = match message {
+            Msg::Wanted(at) => state.core.on_wanted(at, now),
+            Msg::Wake => state.core.on_wake(now),
+            Msg::Walked(next_due) => state.core.on_walked(next_due, now),
+            Msg::Orphans => match state.args.live.remove_orphans() {
+                0 => Next::Wait,
+                lost => {
+                    tracing::warn!(
+                        notifications = lost,
+                        "deliveries lost to a crash are read again"
+                    );
+                    state.core.on_wanted(now, now)
+                }
+            },
+            Msg::Drain(reply) => {
+                state.drain(reply, &myself).await;
+                return Ok(());
+            }
+        };
+        state.perform(next, now, &myself);
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Msg>,
+        event: SupervisionEvent,
+        _: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            // It has no children.
+            SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ActorTerminated(..)
+            | SupervisionEvent::ActorFailed(..)
+            | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
+    }
+}
+
+impl State {
+    fn perform(&mut self, next: Next, now: Timestamp, myself: &ActorRef<Msg>) {
+        match next {
+            Next::Wait => {}
+            Next::WakeAt(at) => drop(myself.send_after(at.since(now), || Msg::Wake)),
+            Next::Walk => {
+                let (args, feeder) = (self.args.clone(), myself.clone());
+                let walk = async move {
+                    let walked = walk::walk(&args).await.map_err(|error| {
+                        tracing::warn!(
+                            error = error.label(),
+                            "journal could not be walked, tried again"
+                        );
+                    });
+                    drop(feeder.cast(Msg::Walked(walked)));
+                };
+                self.walk = Some(Walk(tokio::spawn(walk)));
+            }
+        }
+    }
+
+    /// A broken-off walk leaves what it did not hand over in the journal.
+    async fn drain(&mut self, reply: RpcReplyPort<()>, myself: &ActorRef<Msg>) {
+        if let Some(mut walk) = self.walk.take() {
+            walk.0.abort();
+            // It ends at its next await; either end is fine.
+            drop((&mut walk.0).await);
+        }
+        drop(reply.send(()));
+        myself.stop(None);
+    }
+}
+
+impl fmt::Debug for Args {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("feeder::Args")
+    }
+}

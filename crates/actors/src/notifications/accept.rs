@@ -1,0 +1,262 @@
+//! Accepting: check for room, read, take permits, journal, hand on.
+//!
+//! A notification is live before it is journaled, so that the feeder, which walks the journal, never takes it
+//! for somebody's unfinished work. Should the caller go away in between, or the journal not know whether it
+//! wrote, the notification leaves memory again and the feeder looks for it in the journal.
+
+use std::collections::HashSet;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use fanfare_core::admission::Refused;
+use fanfare_store::{Accept, Accepted, Idempotency};
+use fanfare_types::{
+    Address, Counts, Delivery, Device, Live, NotificationId, NotificationRecord, Permits, Progress,
+    Target, Timestamp,
+};
+
+use super::{Acceptance, NewNotification, Parts, To};
+use crate::{Error, Result};
+
+/// Deliveries handed on in one message.
+const BATCH_MAX: usize = 64;
+
+pub(super) async fn accept(parts: &Arc<Parts>, mut new: NewNotification) -> Result<Acceptance> {
+    if parts.draining.load(Ordering::Acquire) {
+        return Err(Error::ShuttingDown);
+    }
+    let named = distinct(&mut new.to);
+    let (app, lane) = (new.app.clone(), new.options.lane);
+    let refused = |refused: Refused| {
+        parts.telemetry.refused(&app, refused.scope.label());
+        Error::Refused(refused)
+    };
+    parts.admission.check(&app, lane, named).map_err(refused)?;
+    // Before the read: what is revoked from now on may not be in it.
+    let now = parts.clock.now();
+    let ends = ends(parts, &new).await?;
+    let scheduled = new.options.send_at.filter(|at| *at > now);
+    let here = if scheduled.is_some() { 0 } else { ends.len() };
+    let permits = parts
+        .admission
+        .try_take(&app, lane, here)
+        .map_err(refused)?;
+    let accept = record(parts, new, now, &ends);
+    match scheduled {
+        Some(at) => {
+            // Told in any case: a caller who goes away may leave a journaled notification behind.
+            let _told = Told { parts, at };
+            journal(parts, accept).await
+        }
+        None if ends.is_empty() => journal(parts, accept).await,
+        None => tokio::spawn(start(parts.clone(), accept, ends, permits))
+            .await
+            .unwrap_or(Err(Error::ShuttingDown)),
+    }
+}
+
+/// One end of a notification: a device as it was read, or an address as it was named.
+enum End {
+    Device(Box<Device>),
+    Address(Address),
+}
+
+/// Leaves each recipient once; returns how many.
+fn distinct(to: &mut To) -> usize {
+    match to {
+        To::Users(users) => once(users),
+        To::Devices(devices) => once(devices),
+        To::Addresses(addresses) => once(addresses),
+    }
+}
+
+fn once<T: Clone + Eq + Hash>(named: &mut Vec<T>) -> usize {
+    let mut seen = HashSet::with_capacity(named.len());
+    named.retain(|name| seen.insert(name.clone()));
+    named.len()
+}
+
+async fn ends(parts: &Parts, new: &NewNotification) -> Result<Vec<End>> {
+    let devices = match &new.to {
+        To::Users(users) => parts.store.devices_of(&new.app, users.clone()).await?,
+        To::Devices(ids) => parts.store.devices_by_id(&new.app, ids.clone()).await?,
+        To::Addresses(addresses) => {
+            return Ok(addresses.iter().cloned().map(End::Address).collect());
+        }
+    };
+    let deliverable = devices.into_iter().filter(Device::is_deliverable);
+    Ok(deliverable
+        .map(|device| End::Device(Box::new(device)))
+        .collect())
+}
+
+/// Tells the feeder on drop.
+struct Told<'a> {
+    parts: &'a Parts,
+    at: Timestamp,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.parts.feeder.wanted(self.at);
+    }
+}
+
+/// To be sent now. From the journal on it is a task of its own: a caller who goes away stops nothing half-way.
+async fn start(
+    parts: Arc<Parts>,
+    accept: Accept,
+    ends: Vec<End>,
+    permits: Permits,
+) -> Result<Acceptance> {
+    let record = &accept.record;
+    let live = Arc::new(Live {
+        id: record.id,
+        app: record.app.clone(),
+        created_at: record.created_at,
+        options: record.options.clone(),
+        message: record.message.clone(),
+        variables: record.variables.clone(),
+        progress: Progress::new(ends.len() as u64, Counts::default()),
+    });
+    let mut entered = Entered::new(&parts, &live);
+    let acceptance = match journal(&parts, accept).await {
+        Ok(acceptance) => acceptance,
+        Err(error) => {
+            entered.look = matches!(error, Error::Store(fanfare_store::Error::Unknown(_)));
+            return Err(error);
+        }
+    };
+    // A repeated request: the first one is under way, or done.
+    let repeated = acceptance.id != live.id;
+    entered.look = false;
+    entered.stays = !repeated;
+    if !repeated {
+        hand_on(&parts, &live, ends, permits);
+    }
+    Ok(acceptance)
+}
+
+/// A notification that is live and not journaled yet. Unless it stays it leaves memory on drop, and the feeder
+/// looks whether the journal has it after all.
+struct Entered {
+    parts: Arc<Parts>,
+    id: NotificationId,
+    look: bool,
+    stays: bool,
+}
+
+impl Entered {
+    fn new(parts: &Arc<Parts>, live: &Arc<Live>) -> Self {
+        parts.live.enter(live);
+        Entered {
+            parts: parts.clone(),
+            id: live.id,
+            look: true,
+            stays: false,
+        }
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        if !self.stays {
+            self.parts.live.remove(self.id);
+        }
+        if self.look {
+            self.parts.feeder.wanted(self.parts.clock.now());
+        }
+    }
+}
+
+fn record(parts: &Parts, new: NewNotification, now: Timestamp, ends: &[End]) -> Accept {
+    let target = |end: &End| match end {
+        End::Device(device) => Target {
+            channel: device.address.channel,
+            device: Some((device.id, device.user.clone())),
+            address: None,
+        },
+        End::Address(address) => Target {
+            channel: address.channel,
+            device: None,
+            address: Some(address.clone()),
+        },
+    };
+    let idempotency = new.idempotency.map(|idempotency| Idempotency {
+        key: idempotency.key,
+        body: idempotency.body,
+        expires_at: now + parts.limits.idempotency_ttl,
+    });
+    Accept {
+        record: NotificationRecord {
+            id: NotificationId::new(now, parts.random.next()),
+            app: new.app,
+            created_at: now,
+            options: new.options,
+            message: new.message,
+            variables: new.variables,
+            targets: ends.iter().map(target).collect(),
+        },
+        idempotency,
+    }
+}
+
+/// Makes it durable, or finds that it was.
+async fn journal(parts: &Parts, accept: Accept) -> Result<Acceptance> {
+    let record = &accept.record;
+    let (id, recipients) = (record.id, record.targets.len());
+    let (app, lane) = (record.app.clone(), record.options.lane);
+    match parts.store.accept(accept).await? {
+        Accepted::New => {
+            parts.telemetry.accepted(&app, lane, recipients);
+            Ok(Acceptance {
+                id,
+                recipients: recipients as u64,
+            })
+        }
+        Accepted::Repeated { id, recipients } => Ok(Acceptance { id, recipients }),
+        Accepted::Conflict => Err(Error::IdempotencyConflict),
+    }
+}
+
+/// Hands the deliveries on, in batches. The order of `ends` is that of the record's targets.
+fn hand_on(parts: &Parts, live: &Arc<Live>, ends: Vec<End>, mut permits: Permits) {
+    let routed_at = live.created_at;
+    let mut batch = Vec::with_capacity(ends.len().min(BATCH_MAX));
+    for (ordinal, end) in (0u32..).zip(ends) {
+        let Some(permit) = permits.split() else {
+            break;
+        };
+        let (device, address, locale, registered_at) = match end {
+            End::Device(device) => {
+                let locale = device.meta.locale.as_deref().map(Into::into);
+                let name = (device.id, device.user);
+                (Some(name), device.address, locale, device.registered_at)
+            }
+            End::Address(address) => (None, address, None, live.created_at),
+        };
+        batch.push(Delivery {
+            live: live.clone(),
+            ordinal,
+            device,
+            address,
+            locale,
+            registered_at,
+            routed_at,
+            started_at: Timestamp::default(),
+            attempts: 0,
+            auth_refreshes: 0,
+            permit,
+        });
+        if batch.len() == BATCH_MAX {
+            let next = Vec::with_capacity(BATCH_MAX);
+            parts
+                .dispatcher
+                .dispatch(std::mem::replace(&mut batch, next));
+        }
+    }
+    if !batch.is_empty() {
+        parts.dispatcher.dispatch(batch);
+    }
+}

@@ -1,0 +1,90 @@
+//! The sending side as the root needs it: the pools, or a stand-in in tests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_core::restart::Policy;
+use fanfare_core::revocations::Revocations;
+use fanfare_types::Delivery;
+use futures_util::future::BoxFuture;
+use ractor::{ActorCell, ActorId};
+use tokio::runtime::Handle;
+
+use super::{Config, PoolStats, Ways};
+use crate::dispatcher::DispatcherHandle;
+use crate::outcomes::OutcomesHandle;
+use crate::pools::{self, Pools};
+use crate::random::Random;
+use crate::{App, Result};
+
+pub(super) trait Sending: Send + Sync + 'static {
+    /// Spawns what sends under `root` (again, when it died); `None` when nothing is to be supervised.
+    fn start(&self, root: ActorCell) -> BoxFuture<'static, Result<Option<ActorId>>>;
+
+    fn deliver(&self, batch: Vec<Delivery>);
+
+    fn stats(&self, timeout: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>>;
+
+    /// Hands nothing more over; returns when what was handed over has ended and connections are closed, and
+    /// whether that was within `timeout`.
+    fn drain(&self, timeout: Duration) -> BoxFuture<'_, bool>;
+}
+
+/// What the sending side is made from.
+pub(super) struct Parts {
+    pub(super) config: Config,
+    pub(super) apps: Arc<[App]>,
+    pub(super) ways: Ways,
+    pub(super) random: Random,
+    pub(super) revocations: Arc<Revocations>,
+    pub(super) dispatcher: DispatcherHandle,
+    pub(super) outcomes: OutcomesHandle,
+    /// Told why, when what sends dies too often.
+    pub(super) gave_up: Arc<dyn Fn(String) + Send + Sync>,
+}
+
+pub(super) type Make = Box<dyn FnOnce(Parts) -> Arc<dyn Sending> + Send + Sync>;
+
+/// The pools, their connections spread over `senders`.
+pub(super) fn pools(senders: Vec<Handle>) -> Make {
+    Box::new(move |parts| {
+        let pools = Pools::new(
+            &parts.apps,
+            parts.outcomes.clone(),
+            parts.ways.clock.clone(),
+        );
+        Arc::new(pools::Args {
+            pools,
+            apps: parts.apps,
+            outcomes: parts.outcomes,
+            dispatcher: parts.dispatcher,
+            revocations: parts.revocations,
+            link: parts.config.link,
+            restart: Policy::default(),
+            clock: parts.ways.clock,
+            random: parts.random,
+            telemetry: parts.ways.telemetry,
+            senders: senders.into(),
+            gave_up: parts.gave_up,
+        })
+    })
+}
+
+impl Sending for pools::Args {
+    fn start(&self, root: ActorCell) -> BoxFuture<'static, Result<Option<ActorId>>> {
+        let args = self.clone();
+        Box::pin(async move { Ok(Some(Pools::spawn(args, root).await?.get_id())) })
+    }
+
+    fn deliver(&self, batch: Vec<Delivery>) {
+        self.pools.deliver(batch);
+    }
+
+    fn stats(&self, timeout: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>> {
+        Box::pin(self.pools.stats(timeout))
+    }
+
+    fn drain(&self, timeout: Duration) -> BoxFuture<'_, bool> {
+        Box::pin(self.pools.drain(timeout))
+    }
+}

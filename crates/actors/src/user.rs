@@ -1,0 +1,248 @@
+//! One user's writes, strictly in order.
+//!
+//! Parent: its shard ([`crate::users`]). Restart: none; the next call has a new one made. A crash loses the calls
+//! that wait for this user (their callers are told), and nothing that was acknowledged: the actor keeps no rows,
+//! each piece of work reads the store, decides in `core` and applies the change.
+
+use std::sync::Arc;
+
+use fanfare_core::registration::{self, Decision, Known, Patch, Register};
+use fanfare_core::revocations::Revocations;
+use fanfare_store::Store;
+use fanfare_telemetry::{Registration, Telemetry};
+use fanfare_types::{Applied, Clock, Device, DeviceId, Timestamp};
+use ractor::{Actor, ActorProcessingErr, ActorRef};
+use tokio::sync::oneshot;
+
+use crate::directory::{Seat, Ticket};
+use crate::registry::{Registered, Rules};
+use crate::{Error, Result};
+
+/// How often one piece of work is decided anew because others changed the same rows; each time somebody else
+/// got on.
+const TRIES_MAX: usize = 32;
+
+/// `None` when there was nothing to change (no such row, or the rule did not hold).
+pub(crate) type Answer = Result<Option<Box<Registered>>>;
+
+/// What all users' actors share.
+pub(crate) struct Context {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) revocations: Arc<Revocations>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Clock,
+    pub(crate) random: Arc<dyn Fn() -> u64 + Send + Sync>,
+}
+
+pub(crate) struct Args {
+    pub(crate) seat: Seat,
+    pub(crate) rules: Arc<Rules>,
+    pub(crate) context: Arc<Context>,
+}
+
+/// The one message: work, and its place in the queue.
+#[derive(Debug)]
+pub(crate) struct Call {
+    pub(crate) work: Work,
+    pub(crate) ticket: Ticket,
+}
+
+#[derive(Debug)]
+pub(crate) struct Work {
+    pub(crate) command: Box<Command>,
+    pub(crate) answer: oneshot::Sender<Answer>,
+}
+
+/// What may be asked of a user's devices.
+#[derive(Clone, Debug)]
+pub(crate) enum Command {
+    Register(Register),
+    Patch(DeviceId, Patch),
+    Remove(DeviceId),
+    Bury(DeviceId, Timestamp),
+    MarkStale(DeviceId, Timestamp),
+    Purge(DeviceId, Timestamp),
+}
+
+pub(crate) struct State {
+    seat: Seat,
+    rules: Arc<Rules>,
+    context: Arc<Context>,
+}
+
+impl State {
+    /// Reads, decides, applies, until the change was decided on what still held.
+    async fn perform(&self, command: &Command) -> Answer {
+        for _ in 0..TRIES_MAX {
+            let Some(decision) = self.decide(command).await? else {
+                return Ok(None);
+            };
+            match self.context.store.apply(decision.change.clone()).await {
+                Ok(Applied::Done) => self.revoke(&decision),
+                Ok(Applied::Conflict) => continue,
+                Err(fanfare_store::Error::Unknown(_)) => {
+                    // It may have happened, so what it revokes is revoked either way.
+                    self.revoke(&decision);
+                    if !self.is_done(&decision).await? {
+                        continue;
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+            self.count(command, &decision);
+            return Ok(Some(Box::new(Registered {
+                device: decision.device,
+                is_new: decision.is_new,
+            })));
+        }
+        Err(Error::Contended)
+    }
+
+    async fn decide(&self, command: &Command) -> Result<Option<Decision>> {
+        let now = self.context.clock.now();
+        let policy = &self.rules.registration;
+        Ok(match command {
+            Command::Register(register) => Some(self.decide_register(register.clone(), now).await?),
+            Command::Patch(id, patch) => self.decide_patch(*id, patch.clone(), now).await?,
+            Command::Remove(id) => self.row(*id).await?.as_ref().map(registration::remove),
+            Command::Bury(id, dead_since) => self.row(*id).await?.and_then(|row| {
+                let on_dead = self.rules.on_dead_token;
+                registration::bury(&row, *dead_since, on_dead, now, policy)
+            }),
+            Command::MarkStale(id, unseen_since) => self
+                .row(*id)
+                .await?
+                .and_then(|row| registration::mark_stale(&row, *unseen_since, now, policy)),
+            Command::Purge(id, before) => self
+                .row(*id)
+                .await?
+                .and_then(|row| registration::purge(&row, *before)),
+        })
+    }
+
+    async fn decide_register(&self, register: Register, now: Timestamp) -> Result<Decision> {
+        let key = self.seat.key();
+        let store = &self.context.store;
+        let policy = &self.rules.registration;
+        let (own, holder) = tokio::try_join!(
+            store.devices_of(&key.app, vec![key.user.clone()]),
+            store.holder(&key.app, policy.key(&register.address, &key.user)),
+        )?;
+        let known = Known {
+            app: &key.app,
+            user: &key.user,
+            own: &own,
+            holder: holder.as_ref(),
+            now,
+        };
+        let new_id = DeviceId::new(now, (self.context.random)());
+        Ok(registration::register(register, known, new_id, policy))
+    }
+
+    async fn decide_patch(
+        &self,
+        id: DeviceId,
+        patch: Patch,
+        now: Timestamp,
+    ) -> Result<Option<Decision>> {
+        let Some(row) = self.row(id).await? else {
+            return Ok(None);
+        };
+        let policy = &self.rules.registration;
+        let holder = match &patch.address {
+            Some(address) => {
+                let key = policy.key(address, &row.user);
+                self.context.store.holder(&row.app, key).await?
+            }
+            None => None,
+        };
+        let holder = holder.as_ref();
+        Ok(Some(registration::patch(patch, &row, holder, now, policy)))
+    }
+
+    /// The row with this id, if it is this user's.
+    async fn row(&self, id: DeviceId) -> Result<Option<Device>> {
+        let key = self.seat.key();
+        let rows = self.context.store.devices_by_id(&key.app, vec![id]).await?;
+        Ok(rows.into_iter().find(|row| row.user == key.user))
+    }
+
+    /// After a write of unknown outcome: whether it happened.
+    async fn is_done(&self, decision: &Decision) -> Result<bool> {
+        let device = &decision.device;
+        let read = self
+            .context
+            .store
+            .devices_by_id(&device.app, vec![device.id]);
+        Ok(decision.stands_in(&read.await?))
+    }
+
+    /// Before the answer, so that nothing routed earlier is handed over after it.
+    fn revoke(&self, decision: &Decision) {
+        let now = self.context.clock.now();
+        for id in &decision.revoked {
+            self.context.revocations.revoke(*id, now);
+        }
+    }
+
+    fn count(&self, command: &Command, decision: &Decision) {
+        if let Command::Register(_) = command {
+            let kind = match (decision.is_new, decision.is_move()) {
+                (true, _) => Registration::Created,
+                (false, true) => Registration::Moved,
+                (false, false) => Registration::Refreshed,
+            };
+            self.context
+                .telemetry
+                .registered(&self.seat.key().app, kind);
+        }
+    }
+}
+
+pub(crate) struct UserActor;
+
+impl Actor for UserActor {
+    type Msg = Call;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Call>,
+        args: Args,
+    ) -> std::result::Result<State, ActorProcessingErr> {
+        Ok(State {
+            seat: args.seat,
+            rules: args.rules,
+            context: args.context,
+        })
+    }
+
+    async fn post_start(
+        &self,
+        myself: ActorRef<Call>,
+        state: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        state.seat.occupy(myself);
+        Ok(())
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Call>,
+        call: Call,
+        state: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        let Call { work, ticket } = call;
+        // Nobody waits for the answer of a call whose time is up.
+        if !work.answer.is_closed() {
+            let answer = state.perform(&work.command).await;
+            drop(work.answer.send(answer));
+        }
+        drop(ticket);
+        if state.seat.leave_if_wanted() {
+            myself.stop(None);
+        }
+        Ok(())
+    }
+}

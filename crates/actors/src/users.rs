@@ -1,0 +1,86 @@
+//! One shard of the users: supervises their actors and makes them on demand.
+//!
+//! Parent: the registry ([`crate::registry`]). Restart: by the registry, which starts an empty shard. A crash
+//! stops the shard's users and loses their waiting calls (their callers are told); what was acknowledged is in the
+//! store.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fanfare_types::AppId;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+
+use crate::directory::Seat;
+use crate::registry::Rules;
+use crate::user::{self, Context, UserActor};
+
+#[derive(Clone)]
+pub(crate) struct Args {
+    pub(crate) apps: Arc<HashMap<AppId, Arc<Rules>>>,
+    pub(crate) context: Arc<Context>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Msg {
+    /// Makes the actor that will sit here.
+    Start(Seat),
+}
+
+pub(crate) struct UsersActor;
+
+impl Actor for UsersActor {
+    type Msg = Msg;
+    type State = Args;
+    type Arguments = Args;
+
+    async fn pre_start(
+        &self,
+        _myself: ActorRef<Msg>,
+        args: Args,
+    ) -> Result<Args, ActorProcessingErr> {
+        Ok(args)
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg>,
+        msg: Msg,
+        state: &mut Args,
+    ) -> Result<(), ActorProcessingErr> {
+        let Msg::Start(seat) = msg;
+        let Some(rules) = state.apps.get(&seat.key().app).cloned() else {
+            // Dropping the seat drops the calls that wait for it; handles do not ask for unknown apps.
+            return Ok(());
+        };
+        let args = user::Args {
+            seat,
+            rules,
+            context: state.context.clone(),
+        };
+        if let Err(error) = Actor::spawn_linked(None, UserActor, args, myself.get_cell())
+            .await
+            .map(drop)
+        {
+            tracing::error!(%error, "cannot start a user's actor");
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _myself: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut Args,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorFailed(_, error) => {
+                state.context.telemetry.actor_restarted("user");
+                tracing::error!(%error, "a user's actor died; the next call has a new one made");
+            }
+            // Passivated; its state, and with it the seat, is dropped here.
+            SupervisionEvent::ActorTerminated(..) => {}
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        Ok(())
+    }
+}
