@@ -48,9 +48,56 @@ impl LiveBooks {
         });
         lost
     }
+}
 
-    #[cfg(test)]
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
+#[cfg(test)]
+mod tests {
+    use fanfare_types::message::Variables;
+    use fanfare_types::{
+        Counts, Lane, Message, OnUnknown, Options, Outcome, Priority, Progress, Timestamp,
+    };
+
+    use super::*;
+
+    fn live(id: u64) -> Arc<Live> {
+        Arc::new(Live {
+            id: NotificationId::new(Timestamp(1), id),
+            app: AppId::new("shop").unwrap(),
+            created_at: Timestamp(1),
+            options: Options {
+                priority: Priority::High,
+                collapse_key: None,
+                lane: Lane::Urgent,
+                on_unknown: OnUnknown::Retry,
+                expires_at: Timestamp(2),
+                send_at: None,
+            },
+            message: Message::default(),
+            variables: Variables::new(),
+            progress: Progress::new(1, Counts::default()),
+        })
+    }
+
+    #[test]
+    fn an_orphan_is_what_nobody_works_on() {
+        let books = LiveBooks::default();
+        let (held, lost, complete) = (live(1), live(2), live(3));
+        assert!(books.enter(&held) && books.enter(&lost) && books.enter(&complete));
+        assert!(!books.enter(&held));
+        complete.progress.ended(Outcome::Delivered);
+        let ids = [lost.id, complete.id];
+        drop((lost, complete));
+        assert_eq!(books.remove_orphans(), 1);
+        assert!(books.contains(held.id));
+        assert!(!ids.iter().any(|id| books.contains(*id)));
+    }
+
+    #[test]
+    fn another_app_sees_nothing() {
+        let books = LiveBooks::default();
+        let live = live(1);
+        books.enter(&live);
+        assert!(books.get(&AppId::new("news").unwrap(), live.id).is_none());
+        assert!(books.get(&live.app, live.id).is_some());
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::admission::Admission;
+use fanfare_core::restart::Policy;
 use fanfare_core::{admission, revocations};
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
@@ -20,7 +21,6 @@ use tokio::sync::{oneshot, watch};
 
 use crate::{App, Error, Notifications, Registry, Result, notifications};
 use root::{Handles, Root};
-use sending::Sending;
 
 /// What the tree is built from.
 #[derive(Clone, Debug)]
@@ -115,6 +115,7 @@ impl System {
             store,
             telemetry,
             clock,
+            restart: Policy::default(),
         };
         Self::spawn_with(config, apps, ways, sending::pools(senders)).await
     }
@@ -217,12 +218,14 @@ impl System {
 /// Longest a stopped tree takes to be gone; its actors wait for nothing in their handles.
 const STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// What everything in the tree reaches the world through.
+/// What everything in the tree is given.
 #[derive(Clone)]
 struct Ways {
     store: Arc<dyn Store>,
     telemetry: Telemetry,
     clock: Clock,
+    /// How often an actor may die before its supervisor gives up.
+    restart: Policy,
 }
 
 impl fmt::Debug for System {

@@ -51,14 +51,19 @@ pub fn sweep(
                 Sweep::Keep
             }
         }
-        Status::Stale | Status::Invalid => {
-            let ended_at = device.invalidated_at.unwrap_or(device.updated_at);
-            match retention {
-                Some(retention) if now.since(ended_at) > retention => Sweep::Remove,
-                _ => Sweep::Keep,
-            }
+        Status::Stale => kept(device.updated_at, now, retention),
+        Status::Invalid => {
+            let since = device.invalidated_at.unwrap_or(device.updated_at);
+            kept(since, now, retention)
         }
         Status::Active | Status::Inactive => Sweep::Keep,
+    }
+}
+
+fn kept(since: Timestamp, now: Timestamp, retention: Option<Duration>) -> Sweep {
+    match retention {
+        Some(retention) if now.since(since) > retention => Sweep::Remove,
+        _ => Sweep::Keep,
     }
 }
 

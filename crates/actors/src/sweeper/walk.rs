@@ -60,7 +60,8 @@ async fn row(args: &Args, device: Device) -> Result<()> {
             marked.await?.then_some(Cleanup::Stale)
         }
         Sweep::Remove => {
-            let removed = args.registry.delete(app, user, id);
+            let before = now - limits.retention.unwrap_or_default();
+            let removed = args.registry.purge(app, user, id, before);
             removed.await?.then_some(Cleanup::Retention)
         }
     };

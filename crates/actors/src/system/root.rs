@@ -9,10 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::admission::Admission;
-use fanfare_core::restart::{Policy, Verdict};
+use fanfare_core::restart::Verdict;
 use fanfare_core::revocations::Revocations;
 use fanfare_core::{dispatch, feeder};
-use fanfare_types::{Clock, Timestamp};
 use ractor::rpc::CallResult;
 use ractor::{
     Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SupervisionEvent,
@@ -56,7 +55,6 @@ pub(super) struct State {
     children: Vec<Child>,
     feeder: FeederHandle,
     ways: Ways,
-    policy: Policy,
     give_up: watch::Sender<Option<String>>,
     draining: bool,
 }
@@ -109,7 +107,6 @@ impl Actor for Root {
             children,
             feeder,
             ways,
-            policy: Policy::default(),
             give_up,
             draining: false,
         })
@@ -163,7 +160,10 @@ impl State {
 
     fn on_child_death(&mut self, index: usize, why: &str, myself: &ActorRef<Msg>) {
         let child = &mut self.children[index];
-        match child.history.on_death(&self.policy, self.ways.clock.now()) {
+        match child
+            .history
+            .on_death(&self.ways.restart, self.ways.clock.now())
+        {
             Verdict::Restart(delay) => {
                 tracing::error!(actor = child.name, error = why, "actor died, started again");
                 drop(myself.send_after(delay, move || Msg::Restart(index)));
@@ -250,7 +250,7 @@ impl Plan {
             apps: self.apps.iter().map(rules).collect(),
             config: self.config.registry.clone(),
             call_timeout: self.config.call_timeout,
-            restart: Policy::default(),
+            restart: self.ways.restart.clone(),
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
             random: Arc::new(move || random.next()),
@@ -387,6 +387,13 @@ impl Handles {
         let buried = ask(&self.slots.reaper, reaper::Msg::Drain, None).await;
         self.registry.drain().await;
         fed.is_some() && routed.is_some() && sent && journaled.is_some() && buried.is_some()
+    }
+
+    #[cfg(test)]
+    pub(super) fn kill_dispatcher(&self) {
+        if let Some(dispatcher) = self.slots.dispatcher.get() {
+            dispatcher.kill();
+        }
     }
 
     pub(super) async fn stats(&self) -> Result<Vec<PoolStats>> {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_core::restart::Policy;
 use fanfare_core::revocations::Revocations;
 use fanfare_types::Delivery;
 use futures_util::future::BoxFuture;
@@ -60,7 +59,7 @@ pub(super) fn pools(senders: Vec<Handle>) -> Make {
             dispatcher: parts.dispatcher,
             revocations: parts.revocations,
             link: parts.config.link,
-            restart: Policy::default(),
+            restart: parts.ways.restart,
             clock: parts.ways.clock,
             random: parts.random,
             telemetry: parts.ways.telemetry,

@@ -1,0 +1,101 @@
+//! Nothing accepted is lost, whatever dies.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use fanfare_types::Clock;
+
+use super::rig::*;
+use crate::notifications::To;
+
+#[tokio::test]
+async fn after_a_crash_every_delivery_ends() {
+    let rig = Rig::new(config(), true).await;
+    rig.crowd(&app(), "ada", "a", 70).await;
+    rig.crowd(&other_app(), "bob", "b", 3).await;
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        ids.push((app(), rig.send(&app(), To::Users(vec![user("ada")])).await));
+    }
+    let bob = rig.send(&other_app(), To::Users(vec![user("bob")])).await;
+    let bare = rig.send(&app(), To::Addresses(vec![address("bare")])).await;
+    ids.extend([(other_app(), bob), (app(), bare)]);
+    // Less room than there is work: recovery has to wait for permits.
+    let mut small = config();
+    small.admission.deliveries_per_app_max = 20;
+    let rig = rig.crash(small).await;
+    for (app, id) in &ids {
+        let view = rig.settled(app, *id).await;
+        assert_eq!(view.counts.delivered, view.recipients);
+    }
+    assert_eq!(rig.sent_once().len(), 5 * 70 + 3 + 1);
+    assert_eq!(rig.fake.sent().len(), 5 * 70 + 3 + 1);
+    rig.no_permits_taken().await;
+}
+
+#[tokio::test]
+async fn what_was_journaled_as_done_is_not_sent_again() {
+    let rig = Rig::new(config(), false).await;
+    rig.crowd(&app(), "ada", "a", 10).await;
+    let id = rig.send(&app(), To::Users(vec![user("ada")])).await;
+    rig.settled(&app(), id).await;
+    let rig = rig.crash(config()).await;
+    let next = rig.send(&app(), To::Users(vec![user("ada")])).await;
+    rig.settled(&app(), next).await;
+    let sent: BTreeSet<_> = rig.fake.sent().into_iter().map(|sent| sent.1).collect();
+    assert_eq!(sent, BTreeSet::from([next]));
+}
+
+#[tokio::test]
+async fn a_cancelled_notification_stays_cancelled_after_a_crash() {
+    let rig = Rig::new(config(), true).await;
+    rig.crowd(&app(), "ada", "a", 3).await;
+    let id = rig.send(&app(), To::Users(vec![user("ada")])).await;
+    eventually("all are held", async || rig.fake.held() == 3).await;
+    rig.store.cancel(&app(), id).await.unwrap();
+    let rig = rig.crash(config()).await;
+    assert_eq!(rig.settled(&app(), id).await.counts.cancelled, 3);
+    assert!(rig.fake.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_schedule_survives_a_crash() {
+    let rig = Rig::new(config(), false).await;
+    rig.register(&app(), "ada", "a").await;
+    let mut request = new(&app(), To::Users(vec![user("ada")]));
+    request.options.send_at = Some(Clock::system().now() + Duration::from_millis(300));
+    let accepted = rig.system.notifications().accept(request).await.unwrap();
+    let rig = rig.crash(config()).await;
+    assert_eq!(rig.settled(&app(), accepted.id).await.counts.delivered, 1);
+}
+
+#[tokio::test]
+async fn a_dead_actor_is_replaced_and_what_it_lost_is_read_again() {
+    let rig = Rig::new(config(), true).await;
+    rig.crowd(&app(), "ada", "a", 3).await;
+    let id = rig.send(&app(), To::Users(vec![user("ada")])).await;
+    eventually("all are held", async || rig.fake.held() == 3).await;
+    rig.fake.lose();
+    rig.system.handles.kill_dispatcher();
+    rig.fake.release();
+    let view = rig.settled(&app(), id).await;
+    assert_eq!(view.counts.delivered, 3);
+    rig.no_permits_taken().await;
+}
+
+#[tokio::test]
+async fn a_tree_that_cannot_be_kept_alive_says_so() {
+    let rig = Rig::new(config(), false).await;
+    let kill = async {
+        loop {
+            rig.system.handles.kill_dispatcher();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    let why = tokio::select! {
+        () = kill => unreachable!(),
+        why = rig.system.failed() => why,
+    };
+    assert!(why.contains("dispatcher"), "{why}");
+    assert_eq!(rig.system.unready().await, ["failed"]);
+}
