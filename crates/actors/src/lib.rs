@@ -4,6 +4,7 @@
 //! is in ARCHITECTURE.md.
 
 pub mod apps;
+mod connection;
 mod directory;
 pub mod dispatcher;
 mod error;
@@ -11,6 +12,7 @@ mod feeder;
 mod live;
 pub mod notifications;
 pub mod outcomes;
+mod pool;
 pub mod pools;
 mod random;
 mod reaper;

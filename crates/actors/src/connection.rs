@@ -1,0 +1,366 @@
+//! Connection: owns one HTTP/2 connection to a provider, encodes what its pool hands over, classifies the answers.
+//!
+//! Parent: its pool, which opens another when load asks for it; nothing is restarted. It lives on a sender's
+//! runtime, where it runs its link's driver. A link that ends gives every push back, as not sent or unknown. A crash
+//! of the actor itself loses the deliveries it had: their permits come back by drop, and the journal still has them,
+//! so the feeder brings them back; those that had been written may then be sent twice.
+
+mod flights;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_core::pool::{ConnectionId, How, Job, Returned};
+use fanfare_core::revocations::{Revocations, Standing};
+use fanfare_core::token::Generation;
+use fanfare_link::{Answer, Driver, Endpoint, Event, Lost, Sender, tls};
+use fanfare_providers::{Codec, Judged};
+use fanfare_telemetry::{self as telemetry, Telemetry};
+use fanfare_types::{AppId, Channel, Clock, Delivery, Reason, Secret, Verdict};
+use http::HeaderValue;
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
+use tokio::task::AbortHandle;
+use tokio::time::Instant;
+
+use crate::pool::{self, News};
+use flights::{Flight, Flights};
+
+/// Deliveries in one message to the pool.
+const BATCH_MAX: usize = 64;
+
+/// Surely not processed by the provider.
+const NOT_SENT: Reason = Reason::of("not_sent");
+/// Written, and no answer came.
+const NO_ANSWER: Reason = Reason::of("no_answer");
+
+pub(crate) struct Args {
+    pub(crate) id: ConnectionId,
+    pub(crate) pool: ActorRef<pool::Msg>,
+    pub(crate) app: AppId,
+    pub(crate) channel: Channel,
+    pub(crate) endpoint: Endpoint,
+    pub(crate) tls: tls::Client,
+    pub(crate) link: fanfare_link::Config,
+    pub(crate) codec: Codec,
+    pub(crate) revocations: Arc<Revocations>,
+    pub(crate) clock: Clock,
+    pub(crate) telemetry: Telemetry,
+}
+
+pub(crate) enum Msg {
+    Dialled(fanfare_link::Result<(Sender, Driver)>),
+    Hand {
+        batch: Vec<Job>,
+        /// The `authorization` value; none with certificate credentials.
+        token: Option<Arc<Secret<HeaderValue>>>,
+        generation: Generation,
+    },
+    Link(Event),
+    /// The link has ended, for this reason; all it had was answered before, unless it broke down.
+    Ended(&'static str),
+    /// Take no more, finish, close.
+    Close,
+}
+
+pub(crate) struct State {
+    args: Args,
+    counters: Arc<telemetry::Sender>,
+    sender: Option<Sender>,
+    flights: Flights,
+    /// Dialling, then driving.
+    task: Task,
+    open: Option<OpenGauge>,
+}
+
+pub(crate) struct Connection;
+
+impl Actor for Connection {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(
+        &self,
+        myself: ActorRef<Msg>,
+        args: Args,
+    ) -> Result<State, ActorProcessingErr> {
+        let (endpoint, tls, link) = (args.endpoint.clone(), args.tls.clone(), args.link.clone());
+        let dial = async move {
+            let dialled = fanfare_link::connect(&endpoint, &tls, &link).await;
+            // An actor that is gone wants no connection.
+            drop(myself.cast(Msg::Dialled(dialled)));
+        };
+        Ok(State {
+            counters: args.telemetry.sender(&args.app, args.channel),
+            sender: None,
+            flights: Flights::default(),
+            task: Task::spawn(dial),
+            open: None,
+            args,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg>,
+        message: Msg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match message {
+            Msg::Dialled(Ok((sender, driver))) => state.drive(&myself, sender, driver),
+            Msg::Dialled(Err(error)) => {
+                let app = &state.args.app;
+                let (provider, cause) = (state.args.channel.as_str(), error.label());
+                tracing::warn!(%app, provider, cause, error = %chain(&error), "cannot connect");
+                state.end(&myself, "not_connected");
+            }
+            Msg::Hand {
+                batch,
+                token,
+                generation,
+            } => state.hand(batch, token.as_deref(), generation),
+            Msg::Link(Event::Streams(count)) => state.tell(News::Streams(count)),
+            Msg::Link(Event::Answers(answers)) => state.answers(answers),
+            Msg::Link(Event::GoingAway { reason }) => {
+                let (app, provider) = (&state.args.app, state.args.channel.as_str());
+                tracing::info!(%app, provider, reason, "provider closes the connection");
+                state.tell(News::GoingAway);
+            }
+            Msg::Ended(cause) => state.end(&myself, cause),
+            Msg::Close => match &state.sender {
+                Some(sender) => sender.close(),
+                None => state.end(&myself, "not_needed"),
+            },
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Msg>,
+        event: SupervisionEvent,
+        _: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            // It has no children.
+            SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ActorTerminated(..)
+            | SupervisionEvent::ActorFailed(..)
+            | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
+    }
+}
+
+impl State {
+    /// Connected: runs the driver, whose events come as messages.
+    fn drive(&mut self, myself: &ActorRef<Msg>, sender: Sender, driver: Driver) {
+        self.open = Some(OpenGauge::new(&self.args));
+        self.sender = Some(sender);
+        let (events, actor) = (myself.clone(), myself.clone());
+        let run = driver.run(move |event| {
+            // Events for an actor that is gone are its crash's loss.
+            drop(events.cast(Msg::Link(event)));
+        });
+        self.task = Task::spawn(async move {
+            // A task of its own, so that a panic inside is an end like any other.
+            let driving = Driving(tokio::spawn(run));
+            let cause = driving.ended().await;
+            drop(actor.cast(Msg::Ended(cause)));
+        });
+        self.tell(News::Opened);
+    }
+
+    /// The last look before a push leaves, its encoding, and then the link has it.
+    fn hand(&mut self, batch: Vec<Job>, token: Option<&Secret<HeaderValue>>, used: Generation) {
+        let now = self.args.clock.now();
+        let mut back = Vec::new();
+        let mut requests = Vec::with_capacity(batch.len());
+        for mut job in batch {
+            if self.is_stale(&job.delivery, now) {
+                back.push((job, How::Stale));
+                continue;
+            }
+            match self.args.codec.encode(&job.delivery, token, now) {
+                Err(reason) => back.push((job, How::Unsendable(reason))),
+                Ok(request) => {
+                    job.delivery.started_at = now;
+                    job.delivery.attempts += 1;
+                    let key = self.flights.insert(Flight::new(job, used, Instant::now()));
+                    requests.push(fanfare_link::Request { key, request });
+                }
+            }
+        }
+        let refused = match &self.sender {
+            Some(sender) => sender.send(requests).err(),
+            None => Some(requests),
+        };
+        for request in refused.into_iter().flatten() {
+            if let Some(flight) = self.flights.remove(request.key) {
+                let mut job = flight.land();
+                job.delivery.attempts -= 1;
+                back.push((job, How::NotTaken));
+            }
+        }
+        self.give_back(back);
+    }
+
+    fn is_stale(&self, delivery: &Delivery, now: fanfare_types::Timestamp) -> bool {
+        delivery.device.as_ref().is_some_and(|(device, _)| {
+            let revocations = &self.args.revocations;
+            revocations.standing(*device, delivery.routed_at, now) == Standing::Stale
+        })
+    }
+
+    fn answers(&mut self, answers: Vec<Answer>) {
+        let mut back = Vec::with_capacity(answers.len());
+        for answer in answers {
+            let Some(flight) = self.flights.remove(answer.key) else {
+                continue;
+            };
+            let judged = match answer.result {
+                Ok(response) => {
+                    self.counters.latency(flight.handed_at.elapsed());
+                    let now = self.args.clock.now();
+                    let (status, headers) = (response.status, &response.headers);
+                    self.args
+                        .codec
+                        .classify(status, headers, &response.body, now)
+                }
+                Err(lost) => self::lost(lost),
+            };
+            back.push(self.judged(flight, judged));
+        }
+        self.give_back(back);
+    }
+
+    fn judged(&self, flight: Flight, judged: Judged) -> (Job, How) {
+        let Judged { verdict, reason } = judged;
+        self.counters.verdict(verdict);
+        let token = flight.token;
+        let how = How::Answered {
+            verdict,
+            reason,
+            token,
+        };
+        (flight.land(), how)
+    }
+
+    fn give_back(&self, back: Vec<(Job, How)>) {
+        let mut back = back.into_iter().peekable();
+        while back.peek().is_some() {
+            let returned = |(job, how)| Returned { job, how };
+            let batch = back.by_ref().take(BATCH_MAX).map(returned).collect();
+            self.tell(News::Returned(batch));
+        }
+    }
+
+    /// The link is gone: whatever it still owes was written, for all we know.
+    fn end(&mut self, myself: &ActorRef<Msg>, cause: &'static str) {
+        self.sender = None;
+        let left = self.flights.drain();
+        let back = left
+            .into_iter()
+            .map(|flight| self.judged(flight, lost(Lost::Unknown)))
+            .collect();
+        self.give_back(back);
+        if let Some(open) = &mut self.open {
+            open.cause = cause;
+        }
+        self.tell(News::Closed);
+        myself.stop(None);
+    }
+
+    fn tell(&self, news: News) {
+        // A pool that is gone takes its connections with it.
+        drop(self.args.pool.cast(pool::Msg::News(self.args.id, news)));
+    }
+}
+
+fn lost(lost: Lost) -> Judged {
+    match lost {
+        Lost::NotSent => Judged {
+            verdict: Verdict::NotSent,
+            reason: NOT_SENT,
+        },
+        Lost::Unknown => Judged {
+            verdict: Verdict::Unknown,
+            reason: NO_ANSWER,
+        },
+    }
+}
+
+/// A task that ends with its owner.
+struct Task(AbortHandle);
+
+impl Task {
+    fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {
+        Task(tokio::spawn(future).abort_handle())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// A running driver; dropping it ends the connection.
+struct Driving(tokio::task::JoinHandle<fanfare_link::Result<()>>);
+
+impl Driving {
+    async fn ended(mut self) -> &'static str {
+        match (&mut self.0).await {
+            Ok(Ok(())) => "closed",
+            Ok(Err(error)) => error.label(),
+            Err(_) => "crashed",
+        }
+    }
+}
+
+impl Drop for Driving {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Counts an open connection until it is dropped.
+struct OpenGauge {
+    telemetry: Telemetry,
+    app: AppId,
+    channel: Channel,
+    cause: &'static str,
+}
+
+impl OpenGauge {
+    fn new(args: &Args) -> Self {
+        args.telemetry.connection_opened(&args.app, args.channel);
+        OpenGauge {
+            telemetry: args.telemetry.clone(),
+            app: args.app.clone(),
+            channel: args.channel,
+            cause: "crashed",
+        }
+    }
+}
+
+impl Drop for OpenGauge {
+    fn drop(&mut self) {
+        self.telemetry
+            .connection_closed(&self.app, self.channel, self.cause);
+    }
+}
+
+/// An error with its causes, for the log.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// How long a connection may stay silent before it is asked whether it lives. FCM punishes being asked.
+pub(crate) const APNS_PING_AFTER: Duration = Duration::from_secs(60);

@@ -1,0 +1,332 @@
+//! Pool: sends what one credential sends in one environment: the shell around `core::pool`.
+//!
+//! Parent: `pools`, which starts it again, empty. A crash loses the deliveries that waited and takes its connections
+//! with it, and theirs; all of them are still in the journal, and the feeder brings them back.
+
+pub(crate) mod credential;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fanfare_core::pool::{ConnectionId, Effect, Ended, Pool as Core, Returned, World};
+use fanfare_core::retry;
+use fanfare_core::revocations::Revocations;
+use fanfare_providers::Error;
+use fanfare_telemetry::Telemetry;
+use fanfare_types::{Clock, Delivery, Secret, Timestamp};
+use http::HeaderValue;
+use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, SupervisionEvent};
+use tokio::runtime::Handle;
+use tokio::task::AbortHandle;
+
+use crate::connection::{self, Connection};
+use crate::dispatcher::DispatcherHandle;
+use crate::outcomes::{Ending, OutcomesHandle};
+use crate::random::Random;
+use crate::system::PoolStats;
+use credential::{Credential, Renewed};
+
+#[derive(Clone)]
+pub(crate) struct Args {
+    pub(crate) credential: Credential,
+    pub(crate) outcomes: OutcomesHandle,
+    pub(crate) dispatcher: DispatcherHandle,
+    pub(crate) revocations: Arc<Revocations>,
+    pub(crate) link: fanfare_link::Config,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    pub(crate) telemetry: Telemetry,
+    /// Runtimes that connections are spread over; the pool's own when empty.
+    pub(crate) senders: Arc<[Handle]>,
+    /// Which of them comes first, so that not every pool begins with the same.
+    pub(crate) first_sender: usize,
+}
+
+pub(crate) enum Msg {
+    Work(Vec<Delivery>),
+    News(ConnectionId, News),
+    Token(Result<Renewed, Error>),
+    Wake,
+    Stats(RpcReplyPort<PoolStats>),
+    /// Answers when the last connection is closed.
+    Drain(RpcReplyPort<()>),
+}
+
+/// What a connection tells.
+pub(crate) enum News {
+    Opened,
+    Streams(u32),
+    GoingAway,
+    Returned(Vec<Returned>),
+    Closed,
+}
+
+pub(crate) struct State {
+    args: Args,
+    core: Core,
+    effects: Vec<Effect>,
+    connections: HashMap<ConnectionId, ActorRef<connection::Msg>>,
+    token: Option<Arc<Secret<HeaderValue>>>,
+    timer: Option<AbortHandle>,
+    drains: Vec<RpcReplyPort<()>>,
+}
+
+pub(crate) struct Pool;
+
+impl Actor for Pool {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Args;
+
+    async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        let credential = &args.credential;
+        let retry = retry::Policy::for_channel(credential.channel());
+        Ok(State {
+            core: Core::new(credential.limits(), retry, credential.needs_token()),
+            effects: Vec::new(),
+            connections: HashMap::new(),
+            token: None,
+            timer: None,
+            drains: Vec::new(),
+            args,
+        })
+    }
+
+    async fn handle(
+        &self,
+        myself: ActorRef<Msg>,
+        message: Msg,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let now = state.args.clock.now();
+        if let Msg::News(connection, News::Closed) = &message {
+            state.connections.remove(connection);
+        }
+        match message {
+            Msg::Stats(reply) => drop(reply.send(state.stats(now))),
+            message => state.feed(message, now),
+        }
+        for effect in std::mem::take(&mut state.effects) {
+            state.perform(effect, &myself, now);
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        myself: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        match event {
+            SupervisionEvent::ActorTerminated(who, ..) => state.gone(who.get_id(), &myself),
+            SupervisionEvent::ActorFailed(who, error) => {
+                let app = &state.args.credential.app().id;
+                tracing::error!(%app, %error, "connection crashed");
+                state.args.telemetry.actor_restarted("connection");
+                state.gone(who.get_id(), &myself);
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn feed(&mut self, message: Msg, now: Timestamp) {
+        let random = &self.args.random;
+        let mut world = World {
+            now,
+            random: &mut || random.next(),
+            revocations: &self.args.revocations,
+            effects: &mut self.effects,
+        };
+        let world = &mut world;
+        match message {
+            Msg::Work(batch) => self.core.on_work(batch, world),
+            Msg::News(id, News::Opened) => self.core.on_opened(id, world),
+            Msg::News(id, News::Streams(count)) => self.core.on_streams(id, count, world),
+            Msg::News(id, News::GoingAway) => self.core.on_going_away(id, world),
+            Msg::News(id, News::Returned(batch)) => self.core.on_returned(id, batch, world),
+            Msg::News(id, News::Closed) => self.core.on_closed(id, world),
+            Msg::Token(Ok(renewed)) => {
+                self.token = Some(Arc::new(renewed.value));
+                self.core
+                    .on_token(renewed.renew_after, renewed.lifetime, world);
+            }
+            Msg::Token(Err(error)) => {
+                let refused = !matches!(error, Error::TokenUnavailable(_));
+                self.core.on_no_token(refused, world);
+            }
+            Msg::Wake => self.core.on_wake(world),
+            Msg::Drain(reply) => {
+                self.drains.push(reply);
+                self.core.on_drain(world);
+            }
+            Msg::Stats(_) => {}
+        }
+    }
+
+    fn perform(&mut self, effect: Effect, myself: &ActorRef<Msg>, now: Timestamp) {
+        match effect {
+            Effect::Hand {
+                connection,
+                batch,
+                token: generation,
+            } => {
+                let token = self.token.clone();
+                self.cast(
+                    connection,
+                    connection::Msg::Hand {
+                        batch,
+                        token,
+                        generation,
+                    },
+                );
+            }
+            Effect::Open(id) => self.open(id, myself),
+            Effect::Close(id) => self.cast(id, connection::Msg::Close),
+            Effect::RenewToken => self.renew(myself, now),
+            Effect::End(batch) => {
+                let ending = |Ended { finished, verdict }| Ending { finished, verdict };
+                self.args
+                    .outcomes
+                    .ended(batch.into_iter().map(ending).collect());
+            }
+            Effect::Reroute(batch) => self.args.dispatcher.dispatch(batch),
+            Effect::WakeAt(at) => {
+                let timer = myself.send_after(at.since(now), || Msg::Wake);
+                if let Some(before) = self.timer.replace(timer.abort_handle()) {
+                    before.abort();
+                }
+            }
+            Effect::Refused(refused) => self.log_refused(refused),
+            Effect::Drained => {
+                for reply in self.drains.drain(..) {
+                    // Whoever asked may have stopped waiting.
+                    drop(reply.send(()));
+                }
+            }
+        }
+    }
+
+    fn cast(&self, id: ConnectionId, message: connection::Msg) {
+        if let Some(connection) = self.connections.get(&id) {
+            // One that just died is told by supervision, and what it was sent is its crash's loss.
+            drop(connection.cast(message));
+        }
+    }
+
+    /// Starts a connection on its sender's runtime.
+    fn open(&mut self, id: ConnectionId, myself: &ActorRef<Msg>) {
+        match self.connection(id, myself) {
+            Ok(connection) => {
+                self.connections.insert(id, connection);
+            }
+            Err(error) => {
+                tracing::error!(%error, "connection cannot be started");
+                drop(myself.cast(Msg::News(id, News::Closed)));
+            }
+        }
+    }
+
+    fn connection(
+        &self,
+        id: ConnectionId,
+        myself: &ActorRef<Msg>,
+    ) -> Result<ActorRef<connection::Msg>, ActorProcessingErr> {
+        let Args {
+            credential,
+            senders,
+            ..
+        } = &self.args;
+        let args = connection::Args {
+            id,
+            pool: myself.clone(),
+            app: credential.app().id.clone(),
+            channel: credential.channel(),
+            endpoint: credential.endpoint().clone(),
+            tls: credential.tls().clone(),
+            link: credential.link(&self.args.link),
+            codec: credential.codec()?,
+            revocations: self.args.revocations.clone(),
+            clock: self.args.clock.clone(),
+            telemetry: self.args.telemetry.clone(),
+        };
+        let turn = usize::try_from(id).unwrap_or(0) + self.args.first_sender;
+        let sender = senders.get(turn % senders.len().max(1));
+        let _entered = sender.map(Handle::enter);
+        let (connection, _) =
+            ActorRuntime::spawn_linked_instant(None, Connection, args, myself.get_cell())?;
+        Ok(connection)
+    }
+
+    fn renew(&self, myself: &ActorRef<Msg>, now: Timestamp) {
+        let renewal = self.args.credential.renew(now);
+        let (pool, telemetry) = (myself.clone(), self.args.telemetry.clone());
+        let (app, channel) = (
+            self.args.credential.app().id.clone(),
+            self.args.credential.channel(),
+        );
+        tokio::spawn(async move {
+            let renewed = renewal.await;
+            telemetry.provider_token(&app, channel, renewed.is_ok());
+            if let Err(error) = &renewed {
+                let provider = channel.as_str();
+                tracing::warn!(%app, provider, %error, "provider token could not be renewed");
+            }
+            // A pool that is gone begins anew.
+            drop(pool.cast(Msg::Token(renewed)));
+        });
+    }
+
+    fn log_refused(&self, refused: bool) {
+        let credential = &self.args.credential;
+        let (app, provider) = (&credential.app().id, credential.channel().as_str());
+        let environment = credential.environment().as_str();
+        match refused {
+            true => tracing::error!(
+                %app,
+                provider,
+                environment,
+                "provider refuses the credential, project or topic; trying now and then"
+            ),
+            false => {
+                tracing::info!(%app, provider, environment, "provider takes the credential again")
+            }
+        }
+    }
+
+    /// A connection actor ended. Its last words may still be in the mailbox, so this queues behind them.
+    fn gone(&self, who: ractor::ActorId, myself: &ActorRef<Msg>) {
+        let found = self.connections.iter().find(|(_, c)| c.get_id() == who);
+        if let Some((id, _)) = found {
+            drop(myself.cast(Msg::News(*id, News::Closed)));
+        }
+    }
+
+    fn stats(&self, now: Timestamp) -> PoolStats {
+        let figures = self.core.figures(now);
+        let credential = &self.args.credential;
+        PoolStats {
+            app: credential.app().id.as_str().to_owned(),
+            provider: credential.channel().as_str(),
+            environment: credential.environment().as_str(),
+            connections: figures.connections,
+            streams: figures.streams,
+            in_flight: figures.in_flight,
+            waiting: figures.waiting,
+            retrying: figures.retrying,
+            breaker: figures.breaker,
+            credential_usable: figures.credential_usable,
+        }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if let Some(timer) = &self.timer {
+            timer.abort();
+        }
+    }
+}
