@@ -158,9 +158,15 @@ impl From<fanfare_actors::Error> for Problem {
             Error::Timeout(_) => {
                 Problem::unavailable("timeout", "no answer in time; the work may still be done")
             }
-            Error::ShuttingDown => {
+            Error::ShuttingDown | Error::Start(_) => {
                 Problem::unavailable("shutting_down", "this gateway is shutting down")
             }
+            // The door lets only apps of the configuration in.
+            Error::UnknownApp => Problem::new(
+                StatusCode::NOT_FOUND,
+                "unknown_app",
+                "there is no such app here",
+            ),
             Error::Contended => Problem::unavailable(
                 "contended",
                 "too many conflicting changes at once; nothing was changed",
@@ -188,7 +194,7 @@ fn refusal(refused: fanfare_core::admission::Refused) -> Problem {
         Scope::Gateway => (
             StatusCode::SERVICE_UNAVAILABLE,
             "no_room",
-            "the gateway has no room for more deliveries now; nothing was kept",
+            "the gateway has no room for more work now; nothing was kept",
         ),
         Scope::Lane => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -198,7 +204,7 @@ fn refusal(refused: fanfare_core::admission::Refused) -> Problem {
         Scope::App => (
             StatusCode::TOO_MANY_REQUESTS,
             "no_room_for_app",
-            "this app has as many deliveries under way as it may; nothing was kept",
+            "there is as much work under way for this app, or this user, as there may be; nothing was kept",
         ),
         Scope::TooLarge => {
             return Problem::new(

@@ -207,6 +207,7 @@ async fn operations_answer() {
         1,
         "other apps' pools are not shown"
     );
+    assert_eq!(stats["misconfigured"], json!(["shop/ios_push/sandbox"]));
     api.call("GET", "/v1/stats", "", None)
         .await
         .problem(401, "missing_credentials");

@@ -272,6 +272,9 @@ impl Rooms for StandIn {
             permits_taken: 3,
             permits_max: 9,
             users_active: 1,
+            misconfigured: ["shop/ios_push/sandbox", "news/fcm/production"]
+                .map(str::to_owned)
+                .into(),
             pools: vec![pool("shop"), pool("news")],
         })
     }
