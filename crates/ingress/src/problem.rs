@@ -171,9 +171,6 @@ impl From<fanfare_actors::Error> for Problem {
                 "contended",
                 "too many conflicting changes at once; nothing was changed",
             ),
-            Error::UnknownApp | Error::Start(_) => {
-                Problem::unavailable(error.label(), "this app is not served here now")
-            }
         }
     }
 }
