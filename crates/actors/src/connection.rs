@@ -60,6 +60,8 @@ pub(crate) enum Msg {
     Ended(&'static str),
     /// Take no more, finish, close.
     Close,
+    /// The pool knows that this connection has ended, and hands nothing over any more.
+    Forgotten,
 }
 
 pub(crate) struct State {
@@ -67,8 +69,8 @@ pub(crate) struct State {
     counters: Arc<telemetry::Sender>,
     sender: Option<Sender>,
     flights: Flights,
-    /// Dialling, then driving.
-    task: Task,
+    /// Dialling, then driving; `None` when the link has ended.
+    task: Option<Task>,
     open: Option<OpenGauge>,
 }
 
@@ -94,7 +96,7 @@ impl Actor for Connection {
             counters: args.telemetry.sender(&args.app, args.channel),
             sender: None,
             flights: Flights::default(),
-            task: Task::spawn(dial),
+            task: Some(Task::spawn(dial)),
             open: None,
             args,
         })
@@ -107,13 +109,7 @@ impl Actor for Connection {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         match message {
-            Msg::Dialled(Ok((sender, driver))) => state.drive(&myself, sender, driver),
-            Msg::Dialled(Err(error)) => {
-                let app = &state.args.app;
-                let (provider, cause) = (state.args.channel.as_str(), error.label());
-                tracing::warn!(%app, provider, cause, error = %chain(&error), "cannot connect");
-                state.end(&myself, "not_connected");
-            }
+            Msg::Dialled(dialled) => state.dialled(&myself, dialled),
             Msg::Hand {
                 batch,
                 token,
@@ -126,11 +122,12 @@ impl Actor for Connection {
                 tracing::info!(%app, provider, reason, "provider closes the connection");
                 state.tell(News::GoingAway);
             }
-            Msg::Ended(cause) => state.end(&myself, cause),
+            Msg::Ended(cause) => state.end(cause),
             Msg::Close => match &state.sender {
                 Some(sender) => sender.close(),
-                None => state.end(&myself, "not_needed"),
+                None => state.end("not_needed"),
             },
+            Msg::Forgotten => myself.stop(None),
         }
         Ok(())
     }
@@ -152,6 +149,20 @@ impl Actor for Connection {
 }
 
 impl State {
+    fn dialled(&mut self, myself: &ActorRef<Msg>, dialled: fanfare_link::Result<(Sender, Driver)>) {
+        match dialled {
+            // Closed before it was open.
+            _ if self.task.is_none() => {}
+            Ok((sender, driver)) => self.drive(myself, sender, driver),
+            Err(error) => {
+                let (app, provider) = (&self.args.app, self.args.channel.as_str());
+                let cause = error.label();
+                tracing::warn!(%app, provider, cause, error = %chain(&error), "cannot connect");
+                self.end("not_connected");
+            }
+        }
+    }
+
     /// Connected: runs the driver, whose events come as messages.
     fn drive(&mut self, myself: &ActorRef<Msg>, sender: Sender, driver: Driver) {
         self.open = Some(OpenGauge::new(&self.args));
@@ -161,12 +172,12 @@ impl State {
             // Events for an actor that is gone are its crash's loss.
             drop(events.cast(Msg::Link(event)));
         });
-        self.task = Task::spawn(async move {
+        self.task = Some(Task::spawn(async move {
             // A task of its own, so that a panic inside is an end like any other.
             let driving = Driving(tokio::spawn(run));
             let cause = driving.ended().await;
             drop(actor.cast(Msg::Ended(cause)));
-        });
+        }));
         self.tell(News::Opened);
     }
 
@@ -254,8 +265,12 @@ impl State {
         }
     }
 
-    /// The link is gone: whatever it still owes was written, for all we know.
-    fn end(&mut self, myself: &ActorRef<Msg>, cause: &'static str) {
+    /// The link is gone: whatever it still owes was written, for all we know. What the pool hands over before it
+    /// knows goes back untouched.
+    fn end(&mut self, cause: &'static str) {
+        if self.task.take().is_none() {
+            return;
+        }
         self.sender = None;
         let left = self.flights.drain();
         let back = left
@@ -263,11 +278,10 @@ impl State {
             .map(|flight| self.judged(flight, lost(Lost::Unknown)))
             .collect();
         self.give_back(back);
-        if let Some(open) = &mut self.open {
+        if let Some(mut open) = self.open.take() {
             open.cause = cause;
         }
         self.tell(News::Closed);
-        myself.stop(None);
     }
 
     fn tell(&self, news: News) {

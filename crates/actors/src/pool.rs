@@ -99,8 +99,10 @@ impl Actor for Pool {
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
         let now = state.args.clock.now();
-        if let Msg::News(connection, News::Closed) = &message {
-            state.connections.remove(connection);
+        if let Msg::News(id, News::Closed) = &message {
+            // Whatever it was handed arrives there before this.
+            state.cast(*id, connection::Msg::Forgotten);
+            state.connections.remove(id);
         }
         match message {
             Msg::Stats(reply) => drop(reply.send(state.stats(now))),

@@ -145,6 +145,8 @@ pub struct Pool {
     token: Token,
     breaker: Breaker,
     pacing: Pacing,
+    /// Deliveries that were sent back to the dispatcher and have not come again, since the last sweep.
+    rerouted: usize,
     /// Where the breaker's probe is.
     probe_on: Option<ConnectionId>,
     swept_at: Timestamp,
@@ -171,6 +173,7 @@ impl Pool {
             token,
             breaker: Breaker::new(limits.breaker.clone()),
             pacing: Pacing::new(limits.rate_max),
+            rerouted: 0,
             probe_on: None,
             swept_at: Timestamp::default(),
             swept_thoroughly_at: Timestamp::default(),
@@ -187,6 +190,7 @@ impl Pool {
     pub fn on_work(&mut self, batch: Vec<Delivery>, world: &mut World<'_>) {
         // What comes while draining stays in the journal for the next start.
         if !self.draining {
+            self.rerouted = self.rerouted.saturating_sub(batch.len());
             for delivery in batch {
                 self.lanes.push(Job::new(delivery));
             }
@@ -315,6 +319,8 @@ impl Pool {
             return;
         }
         self.swept_at = now;
+        // Some of them end on the way.
+        self.rerouted = 0;
         let thoroughly = now.since(self.swept_thoroughly_at) >= self.limits.sweep_thoroughly_every;
         let mut gone = self
             .lanes

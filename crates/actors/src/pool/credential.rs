@@ -173,10 +173,14 @@ impl Credential {
     }
 
     fn sign(&self, now: Timestamp) -> Result<Renewed, Error> {
-        let signer = self.apns().signer.as_ref().ok_or_else(|| Error::Credential {
-            what: "APNs key",
-            why: "there is none".to_owned(),
-        })?;
+        let signer = self
+            .apns()
+            .signer
+            .as_ref()
+            .ok_or_else(|| Error::Credential {
+                what: "APNs key",
+                why: "there is none".to_owned(),
+            })?;
         Ok(Renewed {
             value: signer.sign(now)?,
             renew_after: apns::TOKEN_LIFETIME,

@@ -13,6 +13,9 @@ use crate::token::Generation;
 /// Names a connection within its pool; never used again.
 pub type ConnectionId = u64;
 
+/// APNs allows one stream until it has seen a good token, and says how many only then; after so many answers it has.
+const ANSWERS_TO_SETTLE: u32 = 3;
+
 /// One in this many streams is kept for urgent deliveries.
 const URGENT_SHARE: u32 = 10;
 
@@ -34,8 +37,8 @@ struct Connection {
     idle_since: Timestamp,
     /// The provider token it showed last, and since when.
     shown: Option<(Generation, Timestamp)>,
-    /// The provider has answered a push on it (and not only about the credential).
-    is_useful: bool,
+    /// Pushes the provider has answered on it (and not only about the credential).
+    answers: u32,
     /// Its end is our wish.
     is_dismissed: bool,
 }
@@ -81,7 +84,7 @@ impl Connections {
                 bulk_in_flight: 0,
                 idle_since: now,
                 shown: None,
-                is_useful: false,
+                answers: 0,
                 is_dismissed: false,
             };
             self.all.insert(id, connection);
@@ -103,8 +106,7 @@ impl Connections {
     fn supply(&self) -> usize {
         let of = |c: &Connection| match c.state {
             State::Retired => 0,
-            // APNs allows one stream until it has seen a good token, and says how many only then.
-            _ if !c.is_useful => {
+            _ if c.answers < ANSWERS_TO_SETTLE => {
                 let streams = c.streams.max(self.streams_expected);
                 streams.saturating_sub(c.in_flight) as usize
             }
@@ -172,9 +174,6 @@ impl Connections {
     pub(super) fn on_streams(&mut self, id: ConnectionId, streams: u32) {
         if let Some(connection) = self.all.get_mut(&id) {
             connection.streams = streams;
-            if connection.is_useful {
-                self.streams_expected = streams.max(1);
-            }
         }
     }
 
@@ -197,12 +196,10 @@ impl Connections {
     /// The provider answered a push on it.
     pub(super) fn on_useful(&mut self, id: ConnectionId) {
         self.failures = 0;
-        if let Some(connection) = self.all.get_mut(&id)
-            && !connection.is_useful
-        {
-            connection.is_useful = true;
-            if connection.streams > 1 {
-                self.streams_expected = connection.streams;
+        if let Some(connection) = self.all.get_mut(&id) {
+            connection.answers = connection.answers.saturating_add(1);
+            if connection.answers == ANSWERS_TO_SETTLE {
+                self.streams_expected = connection.streams.max(1);
             }
         }
     }
@@ -237,7 +234,7 @@ impl Connections {
         let Some(connection) = self.all.remove(&id) else {
             return;
         };
-        if !connection.is_useful && !connection.is_dismissed {
+        if connection.answers == 0 && !connection.is_dismissed {
             let delay = jitter::doubled(
                 limits.connect_delay_min,
                 self.failures,

@@ -1,4 +1,4 @@
-//! Deliveries for tests.
+//! Deliveries for tests, and a pool with a world around it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,9 +6,14 @@ use std::time::Duration;
 use fanfare_types::message::Variables;
 use fanfare_types::{
     Address, AddressKind, AppId, Budget, Channel, Counts, Delivery, DeviceId, Environment, Lane,
-    Live, Message, NotificationId, OnUnknown, Options, Permits, Priority, Progress, Timestamp,
-    UserId,
+    Live, Message, NotificationId, OnUnknown, Options, Outcome, Permits, Priority, Progress,
+    Reason, Timestamp, UserId, Verdict,
 };
+
+use super::{ConnectionId, Effect, Ended, How, Job, Limits, Pool, Returned, World};
+use crate::retry;
+use crate::revocations::{self, Revocations};
+use crate::token::Generation;
 
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
 pub(crate) const TTL: Duration = Duration::from_secs(3_600);
@@ -62,4 +67,178 @@ pub(crate) fn device(ordinal: u32) -> DeviceId {
 
 pub(crate) fn delivery(ordinal: u32, lane: Lane) -> Delivery {
     delivery_of(live(lane, START, TTL), ordinal, &Budget::new(1))
+}
+
+/// A pool with everything an event needs, and what it let out.
+pub(crate) struct Rig {
+    pub(crate) pool: Pool,
+    pub(crate) revocations: Revocations,
+    pub(crate) now: Timestamp,
+    pub(crate) effects: Vec<Effect>,
+    seed: u64,
+}
+
+impl Rig {
+    pub(crate) fn new(channel: Channel, change: impl FnOnce(&mut Limits)) -> Self {
+        let mut limits = Limits::for_channel(channel, 4, None);
+        change(&mut limits);
+        Rig {
+            pool: Pool::new(limits, retry::Policy::for_channel(channel), true),
+            revocations: Revocations::new(revocations::Limits::default()),
+            now: START,
+            effects: Vec::new(),
+            seed: 1,
+        }
+    }
+
+    /// With one open connection of 100 streams and a token.
+    pub(crate) fn open(channel: Channel, change: impl FnOnce(&mut Limits)) -> Self {
+        let mut rig = Rig::new(channel, change);
+        rig.work(1, Lane::Bulk);
+        rig.token();
+        rig.up(0, 100);
+        let handed = rig.handed();
+        rig.answer_all(handed, Verdict::Accepted);
+        rig.effects.clear();
+        rig
+    }
+
+    pub(crate) fn event(&mut self, event: impl FnOnce(&mut Pool, &mut World<'_>)) {
+        let seed = &mut self.seed;
+        let mut random = || {
+            // xorshift64 (Marsaglia, 2003)
+            *seed ^= *seed << 13;
+            *seed ^= *seed >> 7;
+            *seed ^= *seed << 17;
+            *seed
+        };
+        let mut world = World {
+            now: self.now,
+            random: &mut random,
+            revocations: &self.revocations,
+            effects: &mut self.effects,
+        };
+        event(&mut self.pool, &mut world);
+    }
+
+    pub(crate) fn work(&mut self, count: u32, lane: Lane) {
+        let live = live(lane, self.now, TTL);
+        self.work_of(&live, count);
+    }
+
+    pub(crate) fn work_of(&mut self, live: &Arc<Live>, count: u32) {
+        let budget = Budget::new(count as usize);
+        let batch = (0..count).map(|n| delivery_of(live.clone(), n, &budget));
+        let batch = batch.collect();
+        self.event(|pool, world| pool.on_work(batch, world));
+    }
+
+    pub(crate) fn token(&mut self) {
+        let life = Duration::from_secs(3_600);
+        self.event(|pool, world| pool.on_token(life.mul_f32(0.9), life, world));
+    }
+
+    pub(crate) fn up(&mut self, connection: ConnectionId, streams: u32) {
+        self.event(|pool, world| pool.on_opened(connection, world));
+        self.event(|pool, world| pool.on_streams(connection, streams, world));
+    }
+
+    pub(crate) fn after(&mut self, time: Duration) {
+        self.now = self.now + time;
+        self.event(Pool::on_wake);
+    }
+
+    /// What was handed over since last asked.
+    pub(crate) fn handed(&mut self) -> Vec<Handed> {
+        let mut handed = Vec::new();
+        self.effects.retain_mut(|effect| match effect {
+            Effect::Hand {
+                connection,
+                batch,
+                token,
+            } => {
+                let of = |job| Handed {
+                    connection: *connection,
+                    token: *token,
+                    job,
+                };
+                handed.extend(batch.drain(..).map(of));
+                false
+            }
+            _ => true,
+        });
+        handed
+    }
+
+    pub(crate) fn answer(&mut self, handed: Handed, verdict: Verdict) {
+        let Handed {
+            connection,
+            token,
+            mut job,
+        } = handed;
+        job.delivery.attempts += 1;
+        let how = How::Answered {
+            verdict,
+            reason: Reason::of("theirs"),
+            token,
+        };
+        let batch = vec![Returned { job, how }];
+        self.event(|pool, world| pool.on_returned(connection, batch, world));
+    }
+
+    pub(crate) fn answer_all(&mut self, handed: Vec<Handed>, verdict: Verdict) {
+        for one in handed {
+            self.answer(one, verdict);
+        }
+    }
+
+    /// How deliveries ended since last asked.
+    pub(crate) fn ended(&mut self) -> Vec<(Outcome, String)> {
+        let mut ended = Vec::new();
+        self.effects.retain_mut(|effect| match effect {
+            Effect::End(batch) => {
+                let of = |e: Ended| (e.finished.outcome, e.finished.reason.as_str().to_owned());
+                ended.extend(batch.drain(..).map(of));
+                false
+            }
+            _ => true,
+        });
+        ended
+    }
+
+    pub(crate) fn count(&self, what: impl Fn(&Effect) -> bool) -> usize {
+        self.effects.iter().filter(|effect| what(effect)).count()
+    }
+
+    pub(crate) fn opened(&self) -> usize {
+        self.count(|effect| matches!(effect, Effect::Open(_)))
+    }
+
+    pub(crate) fn renewals(&self) -> usize {
+        self.count(|effect| matches!(effect, Effect::RenewToken))
+    }
+
+    pub(crate) fn closed(&self) -> Vec<ConnectionId> {
+        let id = |effect: &Effect| match effect {
+            Effect::Close(id) => Some(*id),
+            _ => None,
+        };
+        self.effects.iter().filter_map(id).collect()
+    }
+
+    pub(crate) fn rerouted(&self) -> usize {
+        let count = |effect: &Effect| match effect {
+            Effect::Reroute(batch) => batch.len(),
+            _ => 0,
+        };
+        self.effects.iter().map(count).sum()
+    }
+}
+
+/// A job on its way over a connection.
+#[derive(Debug)]
+pub(crate) struct Handed {
+    pub(crate) connection: ConnectionId,
+    pub(crate) token: Generation,
+    pub(crate) job: Job,
 }

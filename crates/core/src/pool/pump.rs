@@ -11,8 +11,8 @@ use crate::token::Generation;
 /// What may still leave during one event.
 struct Budget {
     pushes: usize,
-    /// Deliveries found stale; no more are looked at than could be handed over, since all of a long queue may
-    /// have grown old and each costs a read.
+    /// Deliveries that may be found stale: no more than could be handed over when they come back, since all of a
+    /// long queue may have grown old, and each costs a read.
     stale: usize,
     is_probe: bool,
 }
@@ -34,7 +34,7 @@ impl Pool {
         let paced = self.pacing.allowance(now);
         let mut budget = Budget {
             pushes: if is_probe { paced.min(1) } else { paced },
-            stale: self.connections.free(),
+            stale: self.connections.free().saturating_sub(self.rerouted),
             is_probe,
         };
         while budget.pushes > 0 && budget.stale > 0 {
@@ -120,6 +120,7 @@ impl Pool {
             Standing::Good => Some(job),
             Standing::Stale => {
                 budget.stale -= 1;
+                self.rerouted += 1;
                 self.stale.push(job.delivery);
                 None
             }
