@@ -5,6 +5,8 @@
 //! same lock, only while nothing is counted. So a call either reaches an actor that stays, or finds no entry and
 //! has a new actor made. While an actor is being made its calls wait in the entry, in the order they came.
 
+mod seat;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -17,7 +19,9 @@ use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, UserId};
 use ractor::{ActorRef, MessagingErr};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
+
+pub(crate) use seat::{Seat, Ticket};
 
 use crate::user::{Call, Work};
 use crate::{Error, Result};
@@ -67,66 +71,6 @@ enum Stage {
     Running(ActorRef<Call>),
 }
 
-/// A call's place in its user's queue; comes back on drop.
-#[derive(Debug)]
-pub(crate) struct Ticket(Arc<AtomicUsize>);
-
-impl Drop for Ticket {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-/// An actor's place in the directory. It goes with the actor, whatever ends that: dropping it removes the entry
-/// and gives the room back.
-#[derive(Debug)]
-pub(crate) struct Seat {
-    directory: Arc<Directory>,
-    key: Key,
-    generation: u64,
-    _room: OwnedSemaphorePermit,
-}
-
-impl Seat {
-    pub(crate) fn key(&self) -> &Key {
-        &self.key
-    }
-
-    /// The actor is there: what waited for it is sent, in order.
-    pub(crate) fn occupy(&self, actor: ActorRef<Call>) {
-        let Some(mut entry) = self.directory.entries.get_mut(&self.key) else {
-            return;
-        };
-        if entry.generation == self.generation {
-            let stage = std::mem::replace(&mut entry.stage, Stage::Running(actor.clone()));
-            if let Stage::Starting(calls) = stage {
-                for call in calls {
-                    // One that is dead already drops the call, which tells its caller.
-                    drop(actor.cast(call));
-                }
-            }
-        }
-    }
-
-    /// Leaves the directory, if no call is under way and somebody waits for the room.
-    pub(crate) fn leave_if_wanted(&self) -> bool {
-        self.directory.is_room_wanted()
-            && self
-                .directory
-                .remove_idle(&self.key, self.generation, u64::MAX)
-                .is_some()
-    }
-}
-
-impl Drop for Seat {
-    fn drop(&mut self) {
-        let is_mine = |_: &Key, entry: &Entry| entry.generation == self.generation;
-        // What waited for an actor that never came is dropped outside the lock.
-        drop(self.directory.entries.remove_if(&self.key, is_mine));
-        self.directory.telemetry.user_stopped();
-    }
-}
-
 /// What became of a call.
 enum Sent {
     Taken,
@@ -158,12 +102,12 @@ impl Directory {
     }
 
     /// Takes work for a user: sends it to the living actor, or calls `start` with the seat of a new one.
-    /// Waits at most `timeout` for room for that one.
+    /// Waits until `deadline` for room for that one.
     pub(crate) async fn send(
         self: &Arc<Self>,
         key: &Key,
         mut work: Work,
-        timeout: Duration,
+        deadline: Instant,
         start: impl Fn(Seat) + Sync,
     ) -> Result<()> {
         loop {
@@ -177,7 +121,7 @@ impl Directory {
             };
             let room = match self.room.clone().try_acquire_owned() {
                 Ok(room) => room,
-                Err(_) => self.wait_for_room(key, timeout).await?,
+                Err(_) => self.wait_for_room(key, deadline).await?,
             };
             work = match self.try_start(key, work, room) {
                 Ok(seat) => {
@@ -221,7 +165,7 @@ impl Directory {
         let taken = entry
             .pending
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, more);
-        taken.ok().map(|_| Ticket(entry.pending.clone()))
+        taken.ok().map(|_| Ticket::taken(&entry.pending))
     }
 
     /// A new entry with the work waiting in it, unless another caller was quicker.
@@ -235,7 +179,7 @@ impl Directory {
             return Err(work);
         };
         let pending = Arc::new(AtomicUsize::new(1));
-        let ticket = Ticket(pending.clone());
+        let ticket = Ticket::taken(&pending);
         let generation = self.generations.fetch_add(1, Ordering::Relaxed);
         drop(vacant.insert(Entry {
             generation,
@@ -244,21 +188,16 @@ impl Directory {
             stage: Stage::Starting([Call { work, ticket }].into()),
         }));
         self.telemetry.user_started();
-        Ok(Seat {
-            directory: self.clone(),
-            key: key.clone(),
-            generation,
-            _room: room,
-        })
+        Ok(Seat::new(self.clone(), key.clone(), generation, room))
     }
 
     /// `users_max` actors are alive: idle ones leave early, and the call waits for the room of one.
-    async fn wait_for_room(&self, key: &Key, timeout: Duration) -> Result<OwnedSemaphorePermit> {
+    async fn wait_for_room(&self, key: &Key, deadline: Instant) -> Result<OwnedSemaphorePermit> {
         let Some(_waiting) = Waiting::new(self) else {
             return Err(self.refused(key, Scope::Gateway, "users"));
         };
         self.passivate(Duration::ZERO, ROOM_BATCH);
-        match tokio::time::timeout(timeout, self.room.clone().acquire_owned()).await {
+        match timeout_at(deadline, self.room.clone().acquire_owned()).await {
             Ok(Ok(room)) => Ok(room),
             Ok(Err(_)) => Err(Error::ShuttingDown),
             Err(_) => Err(self.refused(key, Scope::Gateway, "users")),
@@ -302,7 +241,8 @@ impl Directory {
         }
     }
 
-    /// Takes no more calls, and returns when those under way are answered and every actor is gone.
+    /// Takes no more calls, and returns when those under way are answered and every actor is gone. The caller
+    /// bounds how long that may take.
     pub(crate) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.passivate(Duration::ZERO, usize::MAX);

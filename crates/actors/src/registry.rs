@@ -4,12 +4,12 @@
 //! registry fails, and its parent hears of it. A crash loses the calls that wait (their callers are told), and
 //! nothing that was acknowledged.
 
+mod shards;
 #[cfg(test)]
 mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,16 +20,16 @@ use fanfare_core::revocations::Revocations;
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock, Device, DeviceId, Timestamp, UserId};
-use parking_lot::RwLock;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
-use crate::directory::{Directory, Key, Seat};
+use crate::directory::{Directory, Key};
 use crate::system::RegistryConfig;
 use crate::user::{Command, Context, Work};
 use crate::users::{self, UsersActor};
 use crate::{Error, Result};
+use shards::Shards;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -68,7 +68,7 @@ impl Registry {
             directory: directory.clone(),
             passivate_after: config.passivate_after,
             restart: args.restart,
-            histories: vec![restart::History::default(); shards.slots.len()],
+            histories: vec![restart::History::default(); shards.count()],
             users: users::Args {
                 apps: Arc::clone(&apps),
                 context: Arc::new(Context {
@@ -98,7 +98,8 @@ impl Registry {
         })))
     }
 
-    /// No new calls; returns when all calls under way have their answers and every actor is gone.
+    /// No new calls; returns when all calls under way have their answers and every actor is gone. The caller
+    /// bounds how long that may take.
     pub(crate) async fn drain(&self) {
         self.0.directory.close().await;
         drop(self.0.supervisor.stop_and_wait(None, None).await);
@@ -208,9 +209,10 @@ impl Registry {
         let command = Box::new(command);
         let work = Work { command, answer };
         let longest = self.0.call_timeout;
+        let deadline = Instant::now() + longest;
         let start = |seat| self.0.shards.start(seat);
-        self.0.directory.send(&key, work, longest, start).await?;
-        match timeout(longest, answered).await {
+        self.0.directory.send(&key, work, deadline, start).await?;
+        match timeout_at(deadline, answered).await {
             Ok(Ok(answer)) => Ok(answer?.map(|registered| *registered)),
             Ok(Err(_)) => Err(Error::ShuttingDown),
             Err(_) => Err(Error::Timeout(longest)),
@@ -223,38 +225,6 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("users_active", &self.users_active())
             .finish_non_exhaustive()
-    }
-}
-
-/// Where each shard's supervisor is now; `None` while it is started again.
-struct Shards {
-    slots: Box<[RwLock<Option<ActorRef<users::Msg>>>]>,
-    hasher: RandomState,
-}
-
-impl Shards {
-    fn new(count: usize) -> Self {
-        Shards {
-            slots: (0..count.max(1)).map(|_| RwLock::new(None)).collect(),
-            hasher: RandomState::new(),
-        }
-    }
-
-    /// Has the actor of this seat made. With no shard there, the seat is dropped, and its callers are told.
-    fn start(&self, seat: Seat) {
-        let hash = usize::try_from(self.hasher.hash_one(seat.key()) >> 32).unwrap_or(0);
-        if let Some(shard) = &*self.slots[hash % self.slots.len()].read() {
-            drop(shard.cast(users::Msg::Start(seat)));
-        }
-    }
-
-    fn index_of(&self, id: ActorId) -> Option<usize> {
-        let is_it = |slot: &RwLock<Option<ActorRef<users::Msg>>>| {
-            slot.read()
-                .as_ref()
-                .is_some_and(|shard| shard.get_id() == id)
-        };
-        self.slots.iter().position(is_it)
     }
 }
 
@@ -310,7 +280,7 @@ impl State {
     ) -> std::result::Result<(), ActorProcessingErr> {
         let args = self.users.clone();
         let (shard, _) = Actor::spawn_linked(None, UsersActor, args, myself.get_cell()).await?;
-        *self.shards.slots[index].write() = Some(shard);
+        self.shards.set(index, Some(shard));
         Ok(())
     }
 
@@ -322,7 +292,7 @@ impl State {
         let Some(index) = self.shards.index_of(shard) else {
             return Ok(());
         };
-        *self.shards.slots[index].write() = None;
+        self.shards.set(index, None);
         let context = &self.users.context;
         context.telemetry.actor_restarted("users");
         match self.histories[index].on_death(&self.restart, context.clock.now()) {
@@ -347,7 +317,7 @@ impl Actor for RegistryActor {
         myself: ActorRef<Msg>,
         state: State,
     ) -> std::result::Result<State, ActorProcessingErr> {
-        for index in 0..state.shards.slots.len() {
+        for index in 0..state.shards.count() {
             state.start(index, &myself).await?;
         }
         let every = (state.passivate_after / 4).max(Duration::from_millis(10));

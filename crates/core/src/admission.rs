@@ -77,9 +77,11 @@ pub struct Admission {
 /// One app's budgets, by lane.
 #[derive(Debug)]
 struct Doors {
-    urgent: Arc<[Arc<Budget>]>,
-    bulk: Arc<[Arc<Budget>]>,
+    urgent: Budgets,
+    bulk: Budgets,
 }
+
+type Budgets = Arc<[Arc<Budget>]>;
 
 impl Admission {
     pub fn new(limits: &Limits, apps: impl IntoIterator<Item = AppId>) -> Self {
@@ -137,11 +139,7 @@ impl Admission {
         self.gateway.max()
     }
 
-    fn door(
-        &self,
-        app: &AppId,
-        lane: Lane,
-    ) -> Result<(&Arc<[Arc<Budget>]>, &'static [Scope]), Refused> {
+    fn door(&self, app: &AppId, lane: Lane) -> Result<(&Budgets, &'static [Scope]), Refused> {
         let doors = self
             .apps
             .get(app)

@@ -14,12 +14,28 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("link", &["types"]),
     ("store", &["types"]),
     ("telemetry", &["types"]),
-    ("actors", &["types", "core", "providers", "link", "store", "telemetry"]),
-    ("ingress", &["types", "core", "providers", "store", "actors", "telemetry"]),
+    (
+        "actors",
+        &["types", "core", "providers", "link", "store", "telemetry"],
+    ),
+    (
+        "ingress",
+        &["types", "core", "providers", "store", "actors", "telemetry"],
+    ),
     ("simulator", &["types"]),
     (
         "gateway",
-        &["types", "core", "providers", "link", "store", "telemetry", "actors", "ingress", "simulator"],
+        &[
+            "types",
+            "core",
+            "providers",
+            "link",
+            "store",
+            "telemetry",
+            "actors",
+            "ingress",
+            "simulator",
+        ],
     ),
 ];
 
@@ -40,7 +56,17 @@ const QUARANTINE: &[(&str, &[&str])] = &[
 ];
 
 /// What `core` must not know: runtimes, clocks, I/O, ambient randomness.
-const NOT_IN_CORE: &[&str] = &["tokio", "ractor", "hyper", "h2", "axum", "rusqlite", "serde_json", "aws-lc-rs", "reqwest"];
+const NOT_IN_CORE: &[&str] = &[
+    "tokio",
+    "ractor",
+    "hyper",
+    "h2",
+    "axum",
+    "rusqlite",
+    "serde_json",
+    "aws-lc-rs",
+    "reqwest",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -49,8 +75,12 @@ fn root() -> PathBuf {
 /// Normal dependencies of each of our crates, as `cargo metadata` tells them.
 fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
     let mut cargo = Command::new(env!("CARGO"));
-    let output = cargo.args(["metadata", "--format-version", "1", "--no-deps", "--locked"]).current_dir(root()).output();
-    let metadata: Value = serde_json::from_slice(&output.expect("cargo metadata").stdout).expect("JSON");
+    let output = cargo
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
+        .current_dir(root())
+        .output();
+    let metadata: Value =
+        serde_json::from_slice(&output.expect("cargo metadata").stdout).expect("JSON");
     let packages = metadata["packages"].as_array().expect("packages");
     let name = |value: &Value| value["name"].as_str().expect("a name").to_owned();
     packages
@@ -67,15 +97,28 @@ fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
 fn dependencies_point_one_way() {
     let found = dependencies();
     for (package, depends) in &found {
-        let Some(name) = package.strip_prefix("fanfare-") else { continue };
-        let ours: BTreeSet<&str> = depends.iter().filter_map(|name| name.strip_prefix("fanfare-")).collect();
+        let Some(name) = package.strip_prefix("fanfare-") else {
+            continue;
+        };
+        let ours: BTreeSet<&str> = depends
+            .iter()
+            .filter_map(|name| name.strip_prefix("fanfare-"))
+            .collect();
         if name == "benches" {
             continue;
         }
-        let (_, allowed) = MAY_DEPEND.iter().find(|(known, _)| *known == name).unwrap_or_else(|| {
-            panic!("{name} is not in the table of who may depend on whom (and in ARCHITECTURE.md)")
-        });
-        let wrong: Vec<_> = ours.iter().filter(|other| !allowed.contains(other)).collect();
+        let (_, allowed) = MAY_DEPEND
+            .iter()
+            .find(|(known, _)| *known == name)
+            .unwrap_or_else(|| {
+                panic!(
+                    "{name} is not in the table of who may depend on whom (and in ARCHITECTURE.md)"
+                )
+            });
+        let wrong: Vec<_> = ours
+            .iter()
+            .filter(|other| !allowed.contains(other))
+            .collect();
         assert!(wrong.is_empty(), "{name} must not depend on {wrong:?}");
     }
 }
@@ -86,10 +129,16 @@ fn what_is_quarantined_stays_there() {
         let name = package.trim_start_matches("fanfare-");
         for (dependency, allowed) in QUARANTINE {
             let may = allowed.contains(&name) || name == "benches";
-            assert!(may || !depends.contains(*dependency), "{name} must not know {dependency}; only {allowed:?} may");
+            assert!(
+                may || !depends.contains(*dependency),
+                "{name} must not know {dependency}; only {allowed:?} may"
+            );
         }
         if name == "core" {
-            let wrong: Vec<_> = NOT_IN_CORE.iter().filter(|wrong| depends.contains(**wrong)).collect();
+            let wrong: Vec<_> = NOT_IN_CORE
+                .iter()
+                .filter(|wrong| depends.contains(**wrong))
+                .collect();
             assert!(wrong.is_empty(), "core is pure and must not know {wrong:?}");
         }
     }
@@ -121,17 +170,30 @@ fn all_sources() -> Vec<(PathBuf, String)> {
 }
 
 fn is_test(path: &Path) -> bool {
-    path.components().any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
+    path.components()
+        .any(|part| part.as_os_str() == "tests" || part.as_os_str() == "benches")
         || path.file_name().is_some_and(|name| name == "tests.rs")
 }
 
 #[test]
 fn core_reads_no_clock_and_does_no_io() {
-    let banned = ["Instant::now", "SystemTime", "std::fs", "std::net", "std::env", "thread_rng", "std::thread"];
+    let banned = [
+        "Instant::now",
+        "SystemTime",
+        "std::fs",
+        "std::net",
+        "std::env",
+        "thread_rng",
+        "std::thread",
+    ];
     for (path, text) in all_sources() {
         if path.components().any(|part| part.as_os_str() == "core") && !is_test(&path) {
             for word in banned {
-                assert!(!text.contains(word), "{}: core must not use {word}", path.display());
+                assert!(
+                    !text.contains(word),
+                    "{}: core must not use {word}",
+                    path.display()
+                );
             }
         }
     }
@@ -143,17 +205,33 @@ fn every_module_says_what_it_is_for_and_stays_one_idea() {
         if is_test(&path) {
             continue;
         }
-        assert!(text.starts_with("//!"), "{}: begins with no //! line", path.display());
-        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or(&text);
+        assert!(
+            text.starts_with("//!"),
+            "{}: begins with no //! line",
+            path.display()
+        );
+        let code = text
+            .split("#[cfg(test)]\nmod tests {")
+            .next()
+            .unwrap_or(&text);
         let lines = code.lines().count();
-        assert!(lines <= 500, "{}: {lines} lines; is it still one idea?", path.display());
+        assert!(
+            lines <= 500,
+            "{}: {lines} lines; is it still one idea?",
+            path.display()
+        );
     }
 }
 
 #[test]
 fn nothing_is_left_open() {
     // Spelt apart, so that this file does not hold them.
-    let banned = [concat!("to", "do!("), concat!("unimplem", "ented!("), concat!("FIX", "ME"), concat!("#[ig", "nore")];
+    let banned = [
+        concat!("to", "do!("),
+        concat!("unimplem", "ented!("),
+        concat!("FIX", "ME"),
+        concat!("#[ig", "nore"),
+    ];
     for (path, text) in all_sources() {
         for word in banned {
             assert!(!text.contains(word), "{}: holds {word}", path.display());

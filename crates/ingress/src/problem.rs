@@ -33,8 +33,6 @@ pub(crate) struct Problem {
     errors: Vec<FieldFault>,
     #[serde(skip)]
     retry_after: Option<Duration>,
-    #[serde(skip)]
-    challenge: Option<&'static str>,
 }
 
 /// What is wrong with one field.
@@ -58,7 +56,6 @@ impl Problem {
             detail: detail.into(),
             errors: Vec::new(),
             retry_after: None,
-            challenge: None,
         }
     }
 
@@ -78,14 +75,9 @@ impl Problem {
         problem
     }
 
-    /// 401, with the challenge of RFC 6750 section 3.
+    /// 401; the challenge is added to it.
     pub(crate) fn unauthorized(code: &'static str, detail: &'static str) -> Self {
-        let mut problem = Problem::new(StatusCode::UNAUTHORIZED, code, detail);
-        problem.challenge = Some(match code {
-            "missing_credentials" => "Bearer realm=\"fanfare\"",
-            _ => "Bearer realm=\"fanfare\", error=\"invalid_token\"",
-        });
-        problem
+        Problem::new(StatusCode::UNAUTHORIZED, code, detail)
     }
 
     pub(crate) fn forbidden(code: &'static str, detail: &'static str) -> Self {
@@ -123,6 +115,14 @@ fn whole_seconds(after: Duration) -> u64 {
     (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1)
 }
 
+/// RFC 6750 section 3: without credentials, no error is named.
+fn challenge(code: &str) -> HeaderValue {
+    HeaderValue::from_static(match code {
+        "missing_credentials" => "Bearer realm=\"fanfare\"",
+        _ => "Bearer realm=\"fanfare\", error=\"invalid_token\"",
+    })
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -133,8 +133,8 @@ impl IntoResponse for Problem {
         if let Some(after) = self.retry_after {
             headers.insert(RETRY_AFTER, HeaderValue::from(whole_seconds(after)));
         }
-        if let Some(challenge) = self.challenge {
-            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(WWW_AUTHENTICATE, challenge(self.code));
         }
         response
     }
@@ -158,9 +158,15 @@ impl From<fanfare_actors::Error> for Problem {
             Error::Timeout(_) => {
                 Problem::unavailable("timeout", "no answer in time; the work may still be done")
             }
-            Error::ShuttingDown => {
+            Error::ShuttingDown | Error::Start(_) => {
                 Problem::unavailable("shutting_down", "this gateway is shutting down")
             }
+            // The door lets only apps of the configuration in.
+            Error::UnknownApp => Problem::new(
+                StatusCode::NOT_FOUND,
+                "unknown_app",
+                "there is no such app here",
+            ),
             Error::Contended => Problem::unavailable(
                 "contended",
                 "too many conflicting changes at once; nothing was changed",
@@ -185,7 +191,7 @@ fn refusal(refused: fanfare_core::admission::Refused) -> Problem {
         Scope::Gateway => (
             StatusCode::SERVICE_UNAVAILABLE,
             "no_room",
-            "the gateway has no room for more deliveries now; nothing was kept",
+            "the gateway has no room for more work now; nothing was kept",
         ),
         Scope::Lane => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -195,7 +201,7 @@ fn refusal(refused: fanfare_core::admission::Refused) -> Problem {
         Scope::App => (
             StatusCode::TOO_MANY_REQUESTS,
             "no_room_for_app",
-            "this app has as many deliveries under way as it may; nothing was kept",
+            "there is as much work under way for this app, or this user, as there may be; nothing was kept",
         ),
         Scope::TooLarge => {
             return Problem::new(

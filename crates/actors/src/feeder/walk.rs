@@ -216,10 +216,10 @@ impl Feed {
                 let kind = AddressKind::RegistrationToken;
                 Address::new(target.channel, kind, Environment::Production, "")
             };
-            let routed_at = target
-                .address
-                .as_ref()
-                .map_or(Timestamp::default(), |_| now);
+            let routed_at = match target.address {
+                Some(_) => now,
+                None => Timestamp::default(),
+            };
             batch.push(Delivery {
                 live: self.live.clone(),
                 ordinal,

@@ -382,7 +382,8 @@ impl Handles {
         self.notifications.refuse();
         let fed = ask(&self.slots.feeder, crate::feeder::Msg::Drain, None).await;
         let routed = ask(&self.slots.dispatcher, dispatcher::Msg::Drain, None).await;
-        let sent = self.sending.drain(timeout).await;
+        // A fifth of the time is kept for what follows.
+        let sent = self.sending.drain(timeout - timeout / 5).await;
         let journaled = ask(&self.slots.outcomes, outcomes::Msg::Drain, None).await;
         let buried = ask(&self.slots.reaper, reaper::Msg::Drain, None).await;
         self.registry.drain().await;

@@ -42,7 +42,7 @@ async fn dev(args: &Args) -> anyhow::Result<()> {
     let simulator = Simulator::start(simulated).await?;
     let sandbox = sandbox::write(&args.dir, &material, simulator.addresses(), args.listen)?;
     let config = config::load(&sandbox.config)?;
-    logs::init(&config.settings.log.level, config.settings.log.format);
+    logs::init(&config.settings.log.level, config.settings.log.format)?;
     let app = App::start(config).await?;
     explain(&sandbox, &app, &simulator)?;
     tokio::select! {

@@ -22,7 +22,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let config = config::load(&args.config)?;
-    logs::init(&config.settings.log.level, config.settings.log.format);
+    logs::init(&config.settings.log.level, config.settings.log.format)?;
     super::runtime()?.block_on(serve(config))
 }
 

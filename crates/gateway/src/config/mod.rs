@@ -59,7 +59,7 @@ const OTHER_VARIABLES: [&str; 2] = ["FANFARE_KEY", "FANFARE_URL"];
 pub fn load(path: &Path) -> Result<Config, Unusable> {
     let text =
         std::fs::read_to_string(path).map_err(|error| Unusable::File(path.to_owned(), error))?;
-    let directory = path.parent().unwrap_or(Path::new(""));
+    let directory = path.parent().unwrap_or_else(|| Path::new(""));
     let ours = |name: &str| name.starts_with("FANFARE_") && !OTHER_VARIABLES.contains(&name);
     let variables =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value)));
@@ -76,12 +76,11 @@ pub fn parse(
 ) -> Result<Config, Faults> {
     let mut faults = Faults::default();
     let mut root = tree::parse(text, &mut faults);
-    tree::overlay(&mut root, variables, &mut faults);
-    let broken = !faults.is_empty();
-    let reading = Reading::new(faults, directory);
-    if broken {
-        return Err(reading.into_faults());
+    if !faults.is_empty() {
+        return Err(faults);
     }
+    tree::overlay(&mut root, variables, &mut faults);
+    let reading = Reading::new(faults, directory);
     let section = Section::root(&reading, &root);
     let settings = settings::read(&section);
     let apps = read_apps(&section, &settings);

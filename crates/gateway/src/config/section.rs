@@ -186,7 +186,7 @@ impl<'a> Section<'a> {
         let number = match self.node(name).map(|node| &node.value) {
             None => return default,
             Some(Value::Integer(integer)) => usize::try_from(*integer).ok(),
-            Some(Value::Text(text)) if self.from_environment(name) => text.parse().ok(),
+            Some(Value::Text(text)) if self.is_from_environment(name) => text.parse().ok(),
             Some(other) => {
                 self.expected(name, "an integer", other);
                 return default;
@@ -208,7 +208,7 @@ impl<'a> Section<'a> {
             None => return default,
             Some(Value::Float(float)) => *float,
             Some(Value::Integer(1)) => 1.0,
-            Some(Value::Text(text)) if self.from_environment(name) => {
+            Some(Value::Text(text)) if self.is_from_environment(name) => {
                 text.parse().unwrap_or(f64::NAN)
             }
             Some(other) => {
@@ -223,7 +223,7 @@ impl<'a> Section<'a> {
         default
     }
 
-    fn from_environment(&self, name: &str) -> bool {
+    fn is_from_environment(&self, name: &str) -> bool {
         let node = self.table.and_then(|table| table.get(name));
         node.is_some_and(|node| matches!(node.origin, Origin::Environment(_)))
     }
@@ -237,7 +237,7 @@ impl<'a> Section<'a> {
                     .filter_map(|item| self.word(name, item))
                     .collect(),
             ),
-            Value::Text(text) if self.from_environment(name) => {
+            Value::Text(text) if self.is_from_environment(name) => {
                 Some(text.split(',').map(str::trim).collect())
             }
             other => {

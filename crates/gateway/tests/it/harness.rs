@@ -19,7 +19,6 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct World {
     pub(crate) app: Option<App>,
     pub(crate) simulator: Simulator,
-    pub(crate) material: Material,
     pub(crate) directory: TempDir,
     pub(crate) sandbox: sandbox::Sandbox,
     client: reqwest::Client,
@@ -57,8 +56,18 @@ impl World {
         }
         let simulator = Simulator::start(simulated).await.expect("simulators");
         let sandbox = write_sandbox(directory.path(), &material, &simulator, &options);
-        let client = reqwest::Client::builder().timeout(PATIENCE).build().expect("a client");
-        let mut world = World { app: None, simulator, material, directory, sandbox, client, url: String::new() };
+        let client = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .build()
+            .expect("a client");
+        let mut world = World {
+            app: None,
+            simulator,
+            directory,
+            sandbox,
+            client,
+            url: String::new(),
+        };
         world.start().await;
         world
     }
@@ -83,12 +92,14 @@ impl World {
 
     /// A request of the service.
     pub(crate) fn service(&self, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(self.sandbox.api_key.expose())
+        self.request(method, path)
+            .bearer_auth(self.sandbox.api_key.expose())
     }
 
     /// A request of a user, by JWT.
     pub(crate) fn user(&self, user: &str, method: Method, path: &str) -> RequestBuilder {
-        self.request(method, path).bearer_auth(self.jwt(user, Duration::from_secs(60)))
+        self.request(method, path)
+            .bearer_auth(self.jwt(user, Duration::from_secs(60)))
     }
 
     pub(crate) fn jwt(&self, user: &str, ttl: Duration) -> String {
@@ -100,7 +111,11 @@ impl World {
     /// Registers a device for a user; gives its id.
     pub(crate) async fn register(&self, user: &str, channel: &str, token: &str) -> String {
         let body = json!({ "channel": channel, "token": token });
-        let answer = expect(self.user(user, Method::POST, "/v1/devices").json(&body), StatusCode::CREATED).await;
+        let answer = expect(
+            self.user(user, Method::POST, "/v1/devices").json(&body),
+            StatusCode::CREATED,
+        )
+        .await;
         text(&answer["device"]["id"])
     }
 
@@ -111,7 +126,11 @@ impl World {
 
     /// Sends; gives the notification's id.
     pub(crate) async fn send(&self, body: &Value) -> String {
-        let answer = expect(self.service(Method::POST, "/v1/notifications").json(body), StatusCode::ACCEPTED).await;
+        let answer = expect(
+            self.service(Method::POST, "/v1/notifications").json(body),
+            StatusCode::ACCEPTED,
+        )
+        .await;
         text(&answer["id"])
     }
 
@@ -120,7 +139,11 @@ impl World {
     }
 
     pub(crate) async fn view(&self, id: &str) -> Value {
-        expect(self.service(Method::GET, &format!("/v1/notifications/{id}")), StatusCode::OK).await
+        expect(
+            self.service(Method::GET, &format!("/v1/notifications/{id}")),
+            StatusCode::OK,
+        )
+        .await
     }
 
     /// Waits until a notification is completed (or cancelled and done), and gives its counts. Checks on the way
@@ -129,9 +152,18 @@ impl World {
         let counts = eventually(|| async {
             let view = self.view(id).await;
             let counts = view["counts"].as_object().expect("counts");
-            let sum: u64 = counts.values().map(|count| count.as_u64().expect("a count")).sum();
-            assert_eq!(Some(sum), view["recipients"].as_u64(), "counts add up: {view}");
-            let left = view["counts"]["waiting"].as_u64().zip(view["counts"]["in_flight"].as_u64());
+            let sum: u64 = counts
+                .values()
+                .map(|count| count.as_u64().expect("a count"))
+                .sum();
+            assert_eq!(
+                Some(sum),
+                view["recipients"].as_u64(),
+                "counts add up: {view}"
+            );
+            let left = view["counts"]["waiting"]
+                .as_u64()
+                .zip(view["counts"]["in_flight"].as_u64());
             (left == Some((0, 0))).then(|| view["counts"].clone())
         });
         counts.await
@@ -146,7 +178,9 @@ impl World {
     /// Lays fault rules (JSON, as the control API takes them) over the simulators.
     pub(crate) fn rules(&self, rules: &Value) {
         let rules = serde_json::from_value(rules.clone()).expect("rules");
-        self.simulator.set_rules(rules).expect("rules that make sense");
+        self.simulator
+            .set_rules(rules)
+            .expect("rules that make sense");
     }
 }
 
@@ -157,7 +191,8 @@ fn write_sandbox(
     options: &Options,
 ) -> sandbox::Sandbox {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let sandbox = sandbox::write(directory, material, simulator.addresses(), any).expect("a sandbox");
+    let sandbox =
+        sandbox::write(directory, material, simulator.addresses(), any).expect("a sandbox");
     let written = std::fs::read_to_string(&sandbox.config).expect("the configuration");
     let mut text = format!("{}\n{written}\n{}", options.top, options.tables);
     if let Some(edit) = options.edit {
@@ -178,11 +213,15 @@ pub(crate) async fn expect(request: RequestBuilder, status: StatusCode) -> Value
 
 pub(crate) async fn json_of(response: Response) -> Value {
     let bytes = response.bytes().await.expect("a body");
-    serde_json::from_slice(&bytes).unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&bytes)))
+    serde_json::from_slice(&bytes)
+        .unwrap_or_else(|_| panic!("not JSON: {}", String::from_utf8_lossy(&bytes)))
 }
 
 pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("not a string: {value}")).to_owned()
+    value
+        .as_str()
+        .unwrap_or_else(|| panic!("not a string: {value}"))
+        .to_owned()
 }
 
 /// Asks again and again until there is an answer; panics after [`PATIENCE`].
@@ -196,7 +235,9 @@ pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl F
             }
         }
     };
-    tokio::time::timeout(PATIENCE, asking).await.expect("it never came")
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .expect("it never came")
 }
 
 /// An APNs address that is nobody else's.

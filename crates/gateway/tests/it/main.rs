@@ -1,3 +1,13 @@
 //! The whole gateway against the provider simulators, over real sockets.
 
+mod cleanup;
+mod command_line;
+mod credentials;
+mod devices;
+mod door;
+mod durability;
+mod faults;
 mod harness;
+mod observed;
+mod process;
+mod sending;

@@ -209,18 +209,29 @@ fn client(url: &str, timeout: Duration) -> Result<reqwest::Client, Unusable> {
             return Err(Unusable("no trusted roots on this machine".to_owned()));
         }
     }
+    builder(roots)?
+        .timeout(timeout)
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .map_err(|error| Unusable(error.to_string()))
+}
+
+/// With the provider given explicitly: a process-wide default may be missing, or be another crate's choice.
+fn builder(roots: RootCertStore) -> Result<reqwest::ClientBuilder, Unusable> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| Unusable(error.to_string()))?
         .with_root_certificates(roots)
         .with_no_client_auth();
-    reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
-        .timeout(timeout)
-        .redirect(reqwest::redirect::Policy::none())
-        .build()
-        .map_err(|error| Unusable(error.to_string()))
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(tls))
+}
+
+/// A client that speaks HTTP/2 in clear, for the tests of the server.
+#[cfg(test)]
+pub(crate) fn http2_client() -> reqwest::Client {
+    let builder = builder(RootCertStore::empty()).expect("a client without roots");
+    builder.http2_prior_knowledge().build().expect("a client")
 }
 
 /// The keys of a JWK set that can verify RS256, ES256 or EdDSA signatures; others are passed over. `None` when

@@ -173,7 +173,7 @@ fn times(claims: &Claims, now: Timestamp) -> Result<(), Problem> {
 fn instant(value: &Value) -> Option<Timestamp> {
     let seconds = value.as_f64()?;
     let in_range = (0.0..=Timestamp::MAX.as_seconds() as f64).contains(&seconds);
-    in_range.then(|| Timestamp((seconds * 1000.0) as u64))
+    in_range.then_some(Timestamp((seconds * 1000.0) as u64))
 }
 
 /// The user: a text or a whole number.

@@ -12,6 +12,8 @@ mod key;
 mod tests;
 
 pub(crate) use caller::{Service, User};
+#[cfg(test)]
+pub(crate) use jwks::http2_client;
 pub use jwks::key_set;
 pub use jwt::VerifyingKey;
 

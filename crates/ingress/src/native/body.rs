@@ -37,12 +37,8 @@ pub(super) fn tags(fields: &mut Fields<'_>) -> Option<Vec<String>> {
                     .faults
                     .add(path, "empty", "a tag has at least one character");
             }
-            Some(tag) => {
-                if seen.insert(tag.clone()) {
-                    tags.push(tag);
-                }
-            }
-            None => {}
+            Some(tag) if seen.insert(tag.clone()) => tags.push(tag),
+            _ => {}
         }
     }
     Some(tags)

@@ -124,12 +124,12 @@ async fn a_shard_that_dies_is_started_again_and_gives_up_in_the_end() {
             .register(&app(), &user("ada"), plain("a"))
             .await;
         assert!(answer.is_ok(), "after death {death}");
-        let shard = registry.shards.slots[0].read().clone().unwrap();
+        let shard = registry.shards.get(0).unwrap();
         shard.kill();
         let is_back = || {
-            registry.shards.slots[0]
-                .read()
-                .as_ref()
+            registry
+                .shards
+                .get(0)
                 .is_some_and(|now| now.get_id() != shard.get_id())
         };
         while !is_back()

@@ -1,7 +1,7 @@
 //! A store in memory that can be made slow, contended, unsure or broken. It never leaves the runtime, so that
 //! paused time works with it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +32,46 @@ pub(super) enum Fate {
 
 type Fates = Box<dyn FnMut(&Change) -> Fate + Send>;
 
+#[derive(Default)]
+struct Rows {
+    by_id: HashMap<DeviceId, (Device, AddressKey)>,
+    by_key: HashMap<AddressKey, DeviceId>,
+    by_user: HashMap<UserId, BTreeSet<DeviceId>>,
+}
+
+impl Rows {
+    fn get(&self, id: DeviceId) -> Option<&Device> {
+        self.by_id.get(&id).map(|(row, _)| row)
+    }
+
+    fn holder(&self, key: AddressKey) -> Option<&Device> {
+        self.by_key.get(&key).and_then(|id| self.get(*id))
+    }
+
+    fn remove(&mut self, id: DeviceId) {
+        if let Some((row, key)) = self.by_id.remove(&id) {
+            self.by_key.remove(&key);
+            self.by_user.entry(row.user).or_default().remove(&id);
+        }
+    }
+
+    fn insert(&mut self, row: Device, key: AddressKey) {
+        self.remove(row.id);
+        assert_eq!(
+            self.by_key.insert(key, row.id),
+            None,
+            "an address is held twice"
+        );
+        self.by_user
+            .entry(row.user.clone())
+            .or_default()
+            .insert(row.id);
+        self.by_id.insert(row.id, (row, key));
+    }
+}
+
 pub(super) struct Memory {
-    rows: Mutex<HashMap<DeviceId, (Device, AddressKey)>>,
+    rows: Mutex<Rows>,
     fates: Mutex<Fates>,
     /// Rows as they were written, in order.
     pub(super) log: Mutex<Vec<Device>>,
@@ -68,26 +106,18 @@ impl Memory {
     }
 
     pub(super) fn rows(&self) -> usize {
-        self.rows.lock().len()
-    }
-
-    fn holder_of(
-        rows: &HashMap<DeviceId, (Device, AddressKey)>,
-        key: AddressKey,
-    ) -> Option<Device> {
-        let mut held = rows.values().filter(|(_, held)| *held == key);
-        held.next().map(|(row, _)| row.clone())
+        self.rows.lock().by_id.len()
     }
 
     fn write(&self, change: Change) -> Applied {
         let mut rows = self.rows.lock();
         if let Some(claim) = &change.claim
-            && Self::holder_of(&rows, claim.key).map(|row| row.as_ref()) != claim.holder
+            && rows.holder(claim.key).map(Device::as_ref) != claim.holder
         {
             return Applied::Conflict;
         }
         if let Some(put) = &change.put {
-            let there = rows.get(&put.device.id).map(|(row, _)| row);
+            let there = rows.get(put.device.id);
             let as_expected = match (&put.expect, there) {
                 (Expect::Absent, None) => true,
                 (Expect::Present { user, revision }, Some(row)) => {
@@ -100,44 +130,41 @@ impl Memory {
             }
         }
         for gone in &change.remove {
-            if rows
-                .get(&gone.id)
-                .is_some_and(|(row, _)| row.user == gone.user)
-            {
-                rows.remove(&gone.id);
+            if rows.get(gone.id).is_some_and(|row| row.user == gone.user) {
+                rows.remove(gone.id);
             }
         }
         if let Some(put) = change.put {
             self.log.lock().push(put.device.clone());
-            rows.insert(put.device.id, (put.device, put.key));
+            rows.insert(put.device, put.key);
         }
         Applied::Done
     }
+}
 
-    fn select(&self, wanted: impl Fn(&Device) -> bool) -> BoxFuture<'_, Result<Vec<Device>>> {
-        let rows = self.rows.lock();
-        let found = rows.values().map(|(row, _)| row).filter(|row| wanted(row));
-        let found: Vec<_> = found.cloned().collect();
-        async move {
-            tokio::task::yield_now().await;
-            Ok(found)
-        }
-        .boxed()
-    }
+async fn answer<T>(found: T) -> Result<T> {
+    tokio::task::yield_now().await;
+    Ok(found)
 }
 
 impl Registry for Memory {
     fn devices_of(&self, app: &AppId, users: Vec<UserId>) -> BoxFuture<'_, Result<Vec<Device>>> {
-        self.select(|row| row.app == *app && users.contains(&row.user))
+        let rows = self.rows.lock();
+        let ids = users.iter().filter_map(|user| rows.by_user.get(user));
+        let found = ids.flatten().filter_map(|id| rows.get(*id));
+        let found = found.filter(|row| row.app == *app);
+        answer(found.cloned().collect()).boxed()
     }
 
     fn devices_by_id(&self, app: &AppId, ids: Vec<DeviceId>) -> BoxFuture<'_, Result<Vec<Device>>> {
-        self.select(|row| row.app == *app && ids.contains(&row.id))
+        let rows = self.rows.lock();
+        let found = ids.iter().filter_map(|id| rows.get(*id));
+        let found = found.filter(|row| row.app == *app);
+        answer(found.cloned().collect()).boxed()
     }
 
     fn holder(&self, _: &AppId, key: AddressKey) -> BoxFuture<'_, Result<Option<Device>>> {
-        let found = Self::holder_of(&self.rows.lock(), key);
-        async move { Ok(found) }.boxed()
+        answer(self.rows.lock().holder(key).cloned()).boxed()
     }
 
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied>> {

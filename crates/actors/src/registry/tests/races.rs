@@ -123,85 +123,56 @@ async fn when_a_move_is_answered_what_was_routed_before_is_stale() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_whole_life_of_a_device() {
+async fn an_owner_lists_changes_and_deletes_and_nobody_else_does() {
     let store = Memory::new();
     let house = house(store.clone(), config()).await;
-    let (registry, ada, bob) = (&house.registry, user("ada"), user("bob"));
-    let second = Duration::from_secs(1);
+    let (registry, app, ada, bob) = (&house.registry, app(), user("ada"), user("bob"));
     let mut ids = Vec::new();
     for value in ["a", "b"] {
-        ids.push(
-            registry
-                .register(&app(), &ada, plain(value))
-                .await
-                .unwrap()
-                .device
-                .id,
-        );
-        tokio::time::advance(second).await;
+        let registered = registry.register(&app, &ada, plain(value)).await.unwrap();
+        ids.push(registered.device.id);
+        tokio::time::advance(Duration::from_secs(1)).await;
     }
-    let listed = registry.list(&app(), &ada).await.unwrap();
-    assert_eq!(
-        listed.iter().map(|row| row.id).collect::<Vec<_>>(),
-        [ids[1], ids[0]]
-    );
+    let listed = registry.list(&app, &ada).await.unwrap();
+    let listed: Vec<_> = listed.iter().map(|row| row.id).collect();
+    assert_eq!(listed, [ids[1], ids[0]], "last seen first");
     let off = Patch {
         status: Some(Status::Inactive),
         ..Patch::default()
     };
-    assert!(
-        registry
-            .patch(&app(), &bob, ids[0], off.clone())
-            .await
-            .unwrap()
-            .is_none()
-    );
-    let row = registry
-        .patch(&app(), &ada, ids[0], off)
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(row.status, Status::Inactive);
-    assert!(
-        !registry.delete(&app(), &bob, ids[0]).await.unwrap(),
-        "somebody else's"
-    );
-    assert!(registry.delete(&app(), &ada, ids[0]).await.unwrap());
-    assert!(
-        !registry.delete(&app(), &ada, ids[0]).await.unwrap(),
-        "gone already"
-    );
+    let patched = registry.patch(&app, &bob, ids[0], off.clone()).await;
+    assert!(patched.unwrap().is_none());
+    let patched = registry.patch(&app, &ada, ids[0], off).await;
+    assert_eq!(patched.unwrap().unwrap().status, Status::Inactive);
+    for (user, deleted) in [(&bob, false), (&ada, true), (&ada, false)] {
+        let answer = registry.delete(&app, user, ids[0]).await;
+        assert_eq!(answer.unwrap(), deleted);
+    }
+    assert_eq!(store.rows(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_device_grows_stale_dies_and_is_purged() {
+    let store = Memory::new();
+    let house = house(store.clone(), config()).await;
+    let (registry, app, ada) = (&house.registry, app(), user("ada"));
+    let registered = registry.register(&app, &ada, plain("a")).await.unwrap();
+    let (id, seen) = (registered.device.id, registered.device.last_seen_at);
+    tokio::time::advance(Duration::from_secs(1)).await;
     let now = house.clock.now();
-    let row = registry.get(&app(), &ada, ids[1]).await.unwrap().unwrap();
-    assert!(
-        !registry
-            .mark_stale(&app(), &ada, ids[1], row.last_seen_at)
-            .await
-            .unwrap()
-    );
-    assert!(
-        !registry
-            .bury(&app(), &ada, ids[1], Timestamp(1))
-            .await
-            .unwrap()
-    );
-    assert!(
-        registry
-            .mark_stale(&app(), &ada, ids[1], now)
-            .await
-            .unwrap()
-    );
-    assert!(registry.bury(&app(), &ada, ids[1], now).await.unwrap());
-    assert!(
-        !registry.purge(&app(), &ada, ids[1], now).await.unwrap(),
-        "not for long yet"
-    );
-    assert!(
-        registry
-            .purge(&app(), &ada, ids[1], now + second)
-            .await
-            .unwrap()
-    );
+    for (unseen_since, marked) in [(seen, false), (now, true), (now, false)] {
+        let answer = registry.mark_stale(&app, &ada, id, unseen_since).await;
+        assert_eq!(answer.unwrap(), marked);
+    }
+    for (dead_since, buried) in [(Timestamp(1), false), (now, true), (now, false)] {
+        let answer = registry.bury(&app, &ada, id, dead_since).await;
+        assert_eq!(answer.unwrap(), buried);
+    }
+    let later = now + Duration::from_secs(1);
+    for (before, purged) in [(now, false), (later, true), (later, false)] {
+        let answer = registry.purge(&app, &ada, id, before).await;
+        assert_eq!(answer.unwrap(), purged);
+    }
     assert_eq!(store.rows(), 0);
 }
 

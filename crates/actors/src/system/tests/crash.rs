@@ -34,6 +34,37 @@ async fn after_a_crash_every_delivery_ends() {
 }
 
 #[tokio::test]
+async fn recovery_of_an_app_without_room_stops_no_other() {
+    let rig = Rig::new(config(), true).await;
+    rig.crowd(&app(), "ada", "slow", 8).await;
+    rig.crowd(&other_app(), "bob", "b", 3).await;
+    let mut slow = Vec::new();
+    for _ in 0..20 {
+        slow.push(rig.send(&app(), To::Users(vec![user("ada")])).await);
+    }
+    let quick = rig.send(&other_app(), To::Users(vec![user("bob")])).await;
+    let mut small = config();
+    small.admission.deliveries_per_app_max = 12;
+    let rig = rig.crash(small).await;
+    assert_eq!(rig.settled(&other_app(), quick).await.counts.delivered, 3);
+    eventually("no more room", async || rig.fake.held() == 12).await;
+    let mut scheduled = new(&other_app(), To::Users(vec![user("bob")]));
+    scheduled.options.send_at = Some(Clock::system().now() + Duration::from_millis(50));
+    let notifications = rig.system.notifications();
+    let scheduled = notifications.accept(scheduled).await.unwrap().id;
+    assert_eq!(
+        rig.settled(&other_app(), scheduled).await.counts.delivered,
+        3
+    );
+    rig.fake.release();
+    for id in slow {
+        assert_eq!(rig.settled(&app(), id).await.counts.delivered, 8);
+    }
+    assert_eq!(rig.fake.sent().len(), 20 * 8 + 2 * 3);
+    rig.no_permits_taken().await;
+}
+
+#[tokio::test]
 async fn what_was_journaled_as_done_is_not_sent_again() {
     let rig = Rig::new(config(), false).await;
     rig.crowd(&app(), "ada", "a", 10).await;

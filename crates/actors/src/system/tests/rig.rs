@@ -48,10 +48,12 @@ pub(super) fn address(token: &str) -> Address {
 /// What was handed over: who to, for which delivery.
 pub(super) type Sent = (String, NotificationId, u32);
 
-/// Stands in for pools and connections. Tokens that begin with `dead` or `suspect` are answered so.
+/// Stands in for pools and connections. Tokens that begin with `dead` or `suspect` are answered so, and such
+/// that begin with `slow` are held until released.
 pub(super) struct Fake {
     parts: Parts,
     hold: AtomicBool,
+    released: AtomicBool,
     held: Mutex<Vec<Delivery>>,
     sent: Mutex<Vec<Sent>>,
     /// What a provider gives as the time of death; `None` gives none.
@@ -80,6 +82,7 @@ impl Fake {
     /// From now on nothing is held; what was is handed over.
     pub(super) fn release(&self) {
         self.hold.store(false, Ordering::SeqCst);
+        self.released.store(true, Ordering::SeqCst);
         let held = std::mem::take(&mut *self.held.lock());
         self.hand_over(held);
     }
@@ -140,11 +143,13 @@ impl Sending for Arc<Fake> {
     }
 
     fn deliver(&self, batch: Vec<Delivery>) {
-        if self.hold.load(Ordering::SeqCst) {
-            self.held.lock().extend(batch);
-        } else {
-            self.hand_over(batch);
-        }
+        let hold = self.hold.load(Ordering::SeqCst);
+        let slow = !self.released.load(Ordering::SeqCst);
+        let held =
+            |delivery: &Delivery| hold || slow && delivery.address.expose().starts_with("slow");
+        let (held, go): (Vec<_>, Vec<_>) = batch.into_iter().partition(held);
+        self.held.lock().extend(held);
+        self.hand_over(go);
     }
 
     fn stats(&self, _: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>> {
@@ -208,6 +213,7 @@ async fn spawn(config: Config, store: &Arc<dyn Store>, hold: bool) -> (System, A
         let fake = Arc::new(Fake {
             parts,
             hold: hold.into(),
+            released: false.into(),
             held: Mutex::default(),
             sent: Mutex::default(),
             died_at: Mutex::default(),

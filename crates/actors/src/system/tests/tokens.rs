@@ -1,4 +1,6 @@
-//! Dead addresses are cleaned, and a wrong key cleans nothing.
+//! Dead and forgotten addresses are cleaned, and a wrong key cleans nothing.
+
+use std::time::Duration;
 
 use fanfare_types::{Device, DeviceId, Status};
 
@@ -44,7 +46,7 @@ async fn a_later_registration_is_not_buried() {
     rig.fake.release();
     rig.settled(&app(), id).await;
     // The reaper has done its work when the tree is drained.
-    assert!(rig.system.drain(std::time::Duration::from_secs(5)).await);
+    assert!(rig.system.drain(Duration::from_secs(5)).await);
     assert_eq!(row(&rig, again.id).await.status, Status::Active);
     assert_eq!(row(&rig, marker.id).await.status, Status::Active);
 }
@@ -59,11 +61,31 @@ async fn a_wrong_key_empties_nothing_and_is_reported() {
     eventually("it is reported", reported).await;
     let stats = rig.system.stats().await.unwrap();
     assert_eq!(stats.misconfigured, ["shop/fcm/production"]);
-    assert!(rig.system.drain(std::time::Duration::from_secs(5)).await);
+    assert!(rig.system.drain(Duration::from_secs(5)).await);
     let rows = rig
         .store
         .devices_of(&app(), vec![user("ada")])
         .await
         .unwrap();
     assert!(rows.iter().all(|row| row.status == Status::Active));
+}
+
+#[tokio::test]
+async fn a_row_unseen_for_long_becomes_stale_and_goes_in_the_end() {
+    let mut sweeping = config();
+    sweeping.registry.sweep_every = Duration::from_millis(5);
+    sweeping.registry.stale_after = Duration::from_millis(100);
+    let rig = Rig::new(sweeping.clone(), false).await;
+    let device = rig.register(&app(), "ada", "a").await;
+    let stale = async || row(&rig, device.id).await.status == Status::Stale;
+    eventually("it is stale", stale).await;
+    let id = rig.send(&app(), To::Users(vec![user("ada")])).await;
+    assert_eq!(rig.view(&app(), id).await.recipients, 0);
+    sweeping.registry.retention = Some(Duration::from_millis(10));
+    let rig = rig.crash(sweeping).await;
+    let gone = async || {
+        let rows = rig.store.devices_by_id(&app(), vec![device.id]).await;
+        rows.unwrap().is_empty()
+    };
+    eventually("it is gone", gone).await;
 }

@@ -1,5 +1,7 @@
 //! Registering: rules 1 to 3, and the limit.
 
+use std::slice::from_ref;
+
 use fanfare_types::{Claim, Environment, Expect, Platform, Status};
 
 use super::*;
@@ -68,13 +70,7 @@ fn a_channel_tells_the_platform_when_the_caller_does_not() {
 #[test]
 fn rule_1_the_same_key_refreshes_and_takes_the_new_address() {
     let before = row("ada", keyed("old", "k"), 1);
-    let decision = decide(
-        keyed("new", "k"),
-        "ada",
-        std::slice::from_ref(&before),
-        None,
-        9,
-    );
+    let decision = decide(keyed("new", "k"), "ada", from_ref(&before), None, 9);
     let device = &decision.device;
     assert!(!decision.is_new);
     assert_eq!((device.id, device.revision), (before.id, 2));
@@ -100,7 +96,7 @@ fn rule_1_revives_a_row_that_was_deleted_stale_invalid_or_switched_off() {
         before.deleted_at = Some(Timestamp(2));
         before.invalidated_at = Some(Timestamp(2));
         before.consecutive_failures = 4;
-        let decision = decide(keyed("a", "k"), "ada", &[before.clone()], Some(&before), 9);
+        let decision = decide(keyed("a", "k"), "ada", from_ref(&before), Some(&before), 9);
         let device = &decision.device;
         assert_eq!(device.status, Status::Active);
         assert_eq!((device.deleted_at, device.invalidated_at), (None, None));
@@ -115,7 +111,7 @@ fn rule_1_revives_a_row_that_was_deleted_stale_invalid_or_switched_off() {
 #[test]
 fn rule_1_another_key_is_another_row_and_takes_the_address() {
     let before = row("ada", keyed("a", "k1"), 1);
-    let decision = decide(keyed("a", "k2"), "ada", &[before.clone()], Some(&before), 9);
+    let decision = decide(keyed("a", "k2"), "ada", from_ref(&before), Some(&before), 9);
     assert!(decision.is_new);
     assert_eq!(decision.device.id, id(9));
     assert_eq!(decision.change.remove, [before.as_ref()]);
@@ -133,8 +129,8 @@ fn rule_2_the_same_address_refreshes_what_is_given_and_keeps_the_rest() {
     before.notification_count = 7;
     let mut command = plain("a");
     command.meta.app_version = Some("2.0".to_owned());
-    let decision = decide(command, "ada", &[before.clone()], Some(&before), 9);
-    let mut wanted = before.clone();
+    let decision = decide(command, "ada", from_ref(&before), Some(&before), 9);
+    let mut wanted = before;
     wanted.meta.app_version = Some("2.0".to_owned());
     (wanted.updated_at, wanted.last_seen_at, wanted.registered_at) = (NOW, NOW, NOW);
     wanted.revision = 2;
@@ -147,7 +143,7 @@ fn rule_2_the_environment_is_part_of_the_address() {
     let before = row("ada", plain("a"), 1);
     let mut command = plain("a");
     command.address.environment = Environment::Sandbox;
-    let decision = decide(command, "ada", &[before.clone()], Some(&before), 9);
+    let decision = decide(command, "ada", from_ref(&before), Some(&before), 9);
     assert_eq!(decision.device.id, before.id);
     assert_eq!(decision.device.address.environment, Environment::Sandbox);
     assert_eq!(decision.device.token_refreshed_at, Some(NOW));
@@ -285,7 +281,7 @@ fn the_limit_goes_down_to_one_and_no_further() {
 fn a_write_of_unknown_outcome_is_recognised() {
     let before = row("ada", plain("a"), 1);
     let decision = decide(plain("a"), "bob", &[], Some(&before), 9);
-    assert!(decision.stands_in(std::slice::from_ref(&decision.device)));
+    assert!(decision.stands_in(from_ref(&decision.device)));
     assert!(!decision.stands_in(&[before]));
     assert!(!decision.stands_in(&[]));
 }

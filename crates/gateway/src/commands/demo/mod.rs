@@ -67,12 +67,7 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     let sending = sending.elapsed();
     let cpu = processes.gateway_cpu()?.saturating_sub(cpu_before);
 
-    let mut report = Report {
-        registered,
-        sending,
-        cpu,
-        ..Report::default()
-    };
+    let mut report = Report::new(registered, sending, cpu);
     audit::read_outcomes(&gateway, &receipt, &mut report).await?;
     for id in &sent {
         audit::read_outcomes(&gateway, id, &mut report).await?;

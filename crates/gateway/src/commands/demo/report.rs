@@ -8,7 +8,7 @@ use serde_json::json;
 #[derive(Debug, Default)]
 pub(super) struct Report {
     /// Registrations, and how long they took.
-    pub(super) registered: (usize, Duration),
+    registered: (usize, Duration),
     /// Deliveries by channel and outcome.
     outcomes: BTreeMap<(String, String), u64>,
     pub(super) attempts: u64,
@@ -17,13 +17,22 @@ pub(super) struct Report {
     latencies: Vec<Duration>,
     pub(super) cleaned: u64,
     /// From the first call of the big sending to its last outcome.
-    pub(super) sending: Duration,
+    sending: Duration,
     /// The gateway's CPU time during it.
-    pub(super) cpu: Duration,
+    cpu: Duration,
     pub(super) disagreements: Vec<String>,
 }
 
 impl Report {
+    pub(super) fn new(registered: (usize, Duration), sending: Duration, cpu: Duration) -> Self {
+        Report {
+            registered,
+            sending,
+            cpu,
+            ..Report::default()
+        }
+    }
+
     pub(super) fn count(&mut self, channel: &str, outcome: &str, attempts: u64, took: Duration) {
         *self
             .outcomes

@@ -1,0 +1,181 @@
+//! The listener's loop, over real sockets.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::server::{self, Limits};
+
+/// Nothing here takes longer, unless it is broken.
+const DEADLINE: Duration = Duration::from_secs(10);
+
+struct Server {
+    address: SocketAddr,
+    rooms: Arc<StandIn>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    async fn start(config: Config) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let limits = Limits::of(&config);
+        let harness = Harness::with(config);
+        let (stop, stopped) = oneshot::channel::<()>();
+        let router = harness.router;
+        let task = tokio::spawn(async move {
+            server::run(listener, router, limits, async { drop(stopped.await) }).await;
+        });
+        Server {
+            address,
+            rooms: harness.rooms,
+            stop: Some(stop),
+            task,
+        }
+    }
+
+    async fn connect(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
+    async fn stop(mut self) {
+        drop(self.stop.take());
+        within(self.task).await.unwrap();
+    }
+}
+
+async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(DEADLINE, future)
+        .await
+        .expect("in time")
+}
+
+/// Reads until the answer's JSON body is there.
+async fn answer(stream: &mut TcpStream) -> String {
+    let mut text = Vec::new();
+    within(async {
+        while !text.ends_with(b"}") {
+            if stream.read_buf(&mut text).await.unwrap() == 0 {
+                break;
+            }
+        }
+    })
+    .await;
+    String::from_utf8(text).unwrap()
+}
+
+/// Reads until the peer closes.
+async fn closed(stream: &mut TcpStream) {
+    let mut rest = Vec::new();
+    // A reset closes as well.
+    drop(within(stream.read_to_end(&mut rest)).await);
+}
+
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n";
+
+#[tokio::test]
+async fn http1_connections_are_kept_and_http2_is_spoken_in_clear() {
+    let server = Server::start(config()).await;
+    let mut stream = server.connect().await;
+    for _ in 0..2 {
+        stream.write_all(HEALTH).await.unwrap();
+        assert!(answer(&mut stream).await.starts_with("HTTP/1.1 200"));
+    }
+    let client = crate::auth::http2_client();
+    let url = format!("http://{}/healthz", server.address);
+    let answer = within(client.get(url).send()).await.unwrap();
+    assert_eq!(
+        (answer.version(), answer.status().as_u16()),
+        (http::Version::HTTP_2, 200)
+    );
+    drop((stream, client));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_connection_over_the_limit_waits_for_a_place() {
+    let server = Server::start(Config {
+        connections_max: 1,
+        ..config()
+    })
+    .await;
+    let mut first = server.connect().await;
+    first.write_all(HEALTH).await.unwrap();
+    assert!(answer(&mut first).await.contains("200"));
+    let mut second = server.connect().await;
+    second.write_all(HEALTH).await.unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(50), second.readable()).await;
+    assert!(early.is_err(), "the second connection has no place yet");
+    drop(first);
+    assert!(answer(&mut second).await.contains("200"));
+}
+
+#[tokio::test]
+async fn a_silent_and_an_idle_connection_are_closed() {
+    let server = Server::start(Config {
+        idle_timeout: Duration::from_millis(50),
+        ..config()
+    })
+    .await;
+    let mut silent = server.connect().await;
+    closed(&mut silent).await;
+    let mut idle = server.connect().await;
+    idle.write_all(HEALTH).await.unwrap();
+    assert!(answer(&mut idle).await.contains("200"));
+    closed(&mut idle).await;
+    let mut slow = server.connect().await;
+    slow.write_all(b"GET /healthz HTT").await.unwrap();
+    closed(&mut slow).await;
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn five_megabytes_get_their_413() {
+    let server = Server::start(config()).await;
+    let mut stream = server.connect().await;
+    let size = 5 << 20;
+    let head = format!(
+        "POST /v1/notifications HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SERVICE}\r\n\
+         Content-Type: application/json\r\nContent-Length: {size}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    within(stream.write_all(&vec![b' '; size])).await.unwrap();
+    let answer = answer(&mut stream).await;
+    assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("body_too_large"));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
+    let server = Server::start(Config {
+        request_timeout: Duration::from_millis(300),
+        ..config()
+    })
+    .await;
+    *server.rooms.hangs.lock() = true;
+    let mut busy = server.connect().await;
+    let request =
+        format!("GET /v1/stats HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SERVICE}\r\n\r\n");
+    busy.write_all(request.as_bytes()).await.unwrap();
+    within(server.rooms.asked.notified()).await;
+    let address = server.address;
+    let mut idle = server.connect().await;
+    idle.write_all(HEALTH).await.unwrap();
+    assert!(answer(&mut idle).await.contains("200"));
+    let stopping = tokio::spawn(server.stop());
+    closed(&mut idle).await;
+    let text = answer(&mut busy).await;
+    assert!(
+        text.starts_with("HTTP/1.1 503") && text.contains("timeout"),
+        "{text}"
+    );
+    within(stopping).await.unwrap();
+    assert!(TcpStream::connect(address).await.is_err());
+}
