@@ -10,7 +10,7 @@ use super::*;
 use crate::revocations::Standing;
 
 const CONNECTIONS_MAX: usize = 3;
-const WALKS: u64 = 30;
+const WALKS: u64 = 100;
 const STEPS: usize = 400;
 
 /// Where a delivery is.
