@@ -1,0 +1,191 @@
+//! How the tree is built.
+
+use std::sync::Arc;
+
+use fanfare_core::admission::Admission;
+use fanfare_core::revocations::Revocations;
+use fanfare_core::{dispatch, feeder};
+use ractor::ActorCell;
+use tokio::sync::watch;
+
+use super::child::Child;
+use super::{Handles, Slots};
+use crate::dispatcher::{self, Dispatcher, DispatcherHandle};
+use crate::feeder::{Feeder, FeederHandle};
+use crate::live::LiveBooks;
+use crate::outcomes::{self, Outcomes, OutcomesHandle};
+use crate::random::Random;
+use crate::reaper::{self, Reaper, ReaperHandle};
+use crate::registry::{self, Registry, Rules};
+use crate::sweeper::{self, Sweeper};
+use crate::system::sending::{Make, Parts, Sending};
+use crate::system::{Config, Ways};
+use crate::{App, Error, Notifications, Result, notifications};
+
+/// What the tree is built from, once the root is there.
+pub(super) struct Plan {
+    pub(super) config: Config,
+    pub(super) apps: Arc<[App]>,
+    pub(super) ways: Ways,
+    pub(super) admission: Arc<Admission>,
+    pub(super) root: ActorCell,
+    pub(super) give_up: watch::Sender<Option<String>>,
+}
+
+impl Plan {
+    /// Sink first, so that whoever sends finds its receiver.
+    pub(super) async fn build(self, make: Make) -> Result<(Handles, Vec<Child>)> {
+        let revocations = Arc::new(Revocations::new(self.config.revocations.clone()));
+        let live = LiveBooks::default();
+        let slots = Slots::empty();
+        let random = Random::from_system();
+        let registry = self.registry(&revocations, &random).await?;
+        let reaper = self.reaper(&registry, &slots);
+        let outcomes = self.outcomes(&live, &slots);
+        let sending = make(self.parts(&random, &revocations, &slots));
+        let pools = Child::sending(sending.clone());
+        let dispatcher = self.dispatcher(&sending, &revocations, &slots);
+        let feeder = self.feeder(&live, &slots);
+        let sweeper = self.sweeper(&registry, &revocations, &slots);
+        let mut children = vec![reaper, outcomes, dispatcher, pools, feeder, sweeper];
+        for child in &mut children {
+            let started = child.start(self.root.clone()).await;
+            started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
+        }
+        let handles = Handles {
+            notifications: self.notifications(live, random, &slots),
+            registry,
+            sending,
+            slots,
+            call_timeout: self.config.call_timeout,
+        };
+        Ok((handles, children))
+    }
+
+    async fn registry(&self, revocations: &Arc<Revocations>, random: &Random) -> Result<Registry> {
+        let rules = |app: &App| {
+            let rules = Rules {
+                registration: app.registration.clone(),
+                on_dead_token: app.on_dead_token,
+            };
+            (app.id.clone(), rules)
+        };
+        let random = random.clone();
+        Registry::spawn(registry::Args {
+            store: self.ways.store.clone(),
+            revocations: revocations.clone(),
+            apps: self.apps.iter().map(rules).collect(),
+            config: self.config.registry.clone(),
+            call_timeout: self.config.call_timeout,
+            restart: self.ways.restart.clone(),
+            telemetry: self.ways.telemetry.clone(),
+            clock: self.ways.clock.clone(),
+            random: Arc::new(move || random.next()),
+            parent: Some(self.root.clone()),
+        })
+        .await
+    }
+
+    fn reaper(&self, registry: &Registry, slots: &Slots) -> Child {
+        let args = reaper::Args {
+            limits: reaper::Limits::default(),
+            registry: registry.clone(),
+            store: self.ways.store.clone(),
+            telemetry: self.ways.telemetry.clone(),
+            clock: self.ways.clock.clone(),
+        };
+        Child::new("reaper", || Reaper, args, slots.reaper.clone())
+    }
+
+    fn outcomes(&self, live: &LiveBooks, slots: &Slots) -> Child {
+        let args = outcomes::Args {
+            flush_after: self.config.journal.flush_after,
+            flush_count: self.config.journal.flush_count,
+            store: self.ways.store.clone(),
+            live: live.clone(),
+            reaper: ReaperHandle::new(slots.reaper.clone()),
+            telemetry: self.ways.telemetry.clone(),
+        };
+        Child::new("outcomes", || Outcomes, args, slots.outcomes.clone())
+    }
+
+    fn parts(&self, random: &Random, revocations: &Arc<Revocations>, slots: &Slots) -> Parts {
+        let give_up = self.give_up.clone();
+        Parts {
+            random: random.clone(),
+            gave_up: Arc::new(move |why| {
+                give_up.send_replace(Some(why));
+            }),
+            config: self.config.clone(),
+            apps: self.apps.clone(),
+            ways: self.ways.clone(),
+            revocations: revocations.clone(),
+            dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
+            outcomes: OutcomesHandle::new(slots.outcomes.clone()),
+        }
+    }
+
+    fn dispatcher(
+        &self,
+        sending: &Arc<dyn Sending>,
+        revocations: &Arc<Revocations>,
+        slots: &Slots,
+    ) -> Child {
+        let sending = sending.clone();
+        let args = dispatcher::Args {
+            limits: dispatch::Limits::default(),
+            store: self.ways.store.clone(),
+            revocations: revocations.clone(),
+            outcomes: OutcomesHandle::new(slots.outcomes.clone()),
+            exit: Arc::new(move |batch| sending.deliver(batch)),
+            clock: self.ways.clock.clone(),
+        };
+        Child::new("dispatcher", || Dispatcher, args, slots.dispatcher.clone())
+    }
+
+    fn feeder(&self, live: &LiveBooks, slots: &Slots) -> Child {
+        let args = crate::feeder::Args {
+            limits: feeder::Limits::default(),
+            store: self.ways.store.clone(),
+            admission: self.admission.clone(),
+            live: live.clone(),
+            dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
+            clock: self.ways.clock.clone(),
+        };
+        Child::new("feeder", || Feeder, args, slots.feeder.clone())
+    }
+
+    fn sweeper(&self, registry: &Registry, revocations: &Arc<Revocations>, slots: &Slots) -> Child {
+        let config = &self.config;
+        let args = sweeper::Args {
+            limits: sweeper::Limits {
+                sweep_every: config.registry.sweep_every,
+                stale_after: config.registry.stale_after,
+                retention: config.registry.retention,
+                journal_retention: config.journal.retention,
+                ..sweeper::Limits::default()
+            },
+            registry: registry.clone(),
+            store: self.ways.store.clone(),
+            revocations: revocations.clone(),
+            telemetry: self.ways.telemetry.clone(),
+            clock: self.ways.clock.clone(),
+        };
+        Child::new("sweeper", || Sweeper, args, slots.sweeper.clone())
+    }
+
+    fn notifications(&self, live: LiveBooks, random: Random, slots: &Slots) -> Notifications {
+        Notifications::new(notifications::Parts {
+            limits: self.config.notifications.clone(),
+            admission: self.admission.clone(),
+            store: self.ways.store.clone(),
+            live,
+            dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
+            feeder: FeederHandle::new(slots.feeder.clone()),
+            telemetry: self.ways.telemetry.clone(),
+            clock: self.ways.clock.clone(),
+            random,
+            draining: false.into(),
+        })
+    }
+}
