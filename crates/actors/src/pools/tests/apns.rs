@@ -72,6 +72,12 @@ async fn goes_on_elsewhere_after_a_goaway() {
     let books = rig.simulator.books().totals();
     assert_eq!((books.apns.accepted, books.apns.duplicates), (500, 0));
     assert!(books.apns.connections.opened >= 2);
+    let closed =
+        r#"fanfare_connections_closed_total{app="shop",channel="ios_push",cause="going_away"}"#;
+    eventually("it is counted", async || {
+        rig.telemetry.encode().contains(closed)
+    })
+    .await;
 }
 
 #[tokio::test]

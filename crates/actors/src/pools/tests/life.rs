@@ -90,6 +90,10 @@ async fn a_crashed_pool_is_replaced_and_one_that_keeps_crashing_is_given_up() {
             slot.get().unwrap().get_id() != before.get_id()
         })
         .await;
+        eventually("its connections went with it", async || {
+            rig.simulator.books().totals().fcm.connections.open == 0
+        })
+        .await;
         let ended = *rig.ended.borrow();
         rig.send(Channel::Fcm, 5);
         rig.wait_ended(ended + 5).await;
