@@ -6,6 +6,7 @@
 //! so the feeder brings them back; those that had been written may then be sent twice.
 
 mod flights;
+mod owned;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,11 +20,11 @@ use fanfare_telemetry::{self as telemetry, Telemetry};
 use fanfare_types::{AppId, Channel, Clock, Delivery, Reason, Secret, Verdict};
 use http::HeaderValue;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
-use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use crate::pool::{self, News};
 use flights::{Flight, Flights};
+use owned::{Driving, OpenGauge, Task};
 
 /// Deliveries in one message to the pool.
 const BATCH_MAX: usize = 64;
@@ -310,67 +311,6 @@ fn lost(lost: Lost) -> Judged {
             verdict: Verdict::Unknown,
             reason: NO_ANSWER,
         },
-    }
-}
-
-/// A task that ends with its owner.
-struct Task(AbortHandle);
-
-impl Task {
-    fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {
-        Task(tokio::spawn(future).abort_handle())
-    }
-}
-
-impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A running driver; dropping it ends the connection.
-struct Driving(tokio::task::JoinHandle<fanfare_link::Result<()>>);
-
-impl Driving {
-    async fn ended(mut self) -> &'static str {
-        match (&mut self.0).await {
-            Ok(Ok(())) => CLOSED,
-            Ok(Err(error)) => error.label(),
-            Err(_) => "crashed",
-        }
-    }
-}
-
-impl Drop for Driving {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// Counts an open connection until it is dropped.
-struct OpenGauge {
-    telemetry: Telemetry,
-    app: AppId,
-    channel: Channel,
-    cause: &'static str,
-}
-
-impl OpenGauge {
-    fn new(args: &Args) -> Self {
-        args.telemetry.connection_opened(&args.app, args.channel);
-        OpenGauge {
-            telemetry: args.telemetry.clone(),
-            app: args.app.clone(),
-            channel: args.channel,
-            cause: "crashed",
-        }
-    }
-}
-
-impl Drop for OpenGauge {
-    fn drop(&mut self) {
-        self.telemetry
-            .connection_closed(&self.app, self.channel, self.cause);
     }
 }
 

@@ -6,8 +6,10 @@
 mod answers;
 mod connections;
 mod job;
+mod limits;
 mod pump;
 mod retries;
+mod upkeep;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
@@ -18,10 +20,11 @@ mod walk;
 
 use std::time::Duration;
 
-use fanfare_types::{Channel, Delivery, Finished, Outcome, Reason, Timestamp, Verdict};
+use fanfare_types::{Delivery, Finished, Outcome, Reason, Timestamp, Verdict};
 
 pub use connections::ConnectionId;
 pub use job::{Ended, How, Job, Returned};
+pub use limits::Limits;
 
 use crate::breaker::{self, Breaker};
 use crate::dispatch::{CANCELLED, EXPIRED};
@@ -29,64 +32,9 @@ use crate::lanes::Lanes;
 use crate::pacing::Pacing;
 use crate::retry;
 use crate::revocations::Revocations;
-use crate::token::{self, Generation, Token};
+use crate::token::{Generation, Token};
 use connections::Connections;
 use retries::Retries;
-
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Most connections at once; as many again may be finishing their last answers.
-    pub connections_max: usize,
-    /// Deliveries in one message. Default 64.
-    pub batch_max: usize,
-    /// Urgent deliveries that go before one of bulk goes, when both wait. Default 8.
-    pub urgent_weight: u32,
-    /// Streams reckoned with on a connection that has not told yet. Default 100.
-    pub streams_expected: u32,
-    /// Wait after a connection that came to nothing; doubles up to `connect_delay_max`. Default 100 ms.
-    pub connect_delay_min: Duration,
-    /// Default 30 s.
-    pub connect_delay_max: Duration,
-    /// A connection without work for this long is closed; `None` keeps it. Default: APNs none (it wants
-    /// connections kept), FCM 2 min (it ends them itself soon after).
-    pub idle_after: Option<Duration>,
-    /// A connection shows no new provider token within this time after the last new one; it is replaced
-    /// instead. Default: APNs 20 min (`TooManyProviderTokenUpdates`), FCM none.
-    pub token_spacing: Option<Duration>,
-    /// Pushes a second; `None` for no limit.
-    pub rate_max: Option<u32>,
-    /// How often expired deliveries are looked for. Default 1 s.
-    pub sweep_every: Duration,
-    /// How often cancelled ones are. Default 5 s.
-    pub sweep_thoroughly_every: Duration,
-    pub breaker: breaker::Limits,
-    pub token: token::Limits,
-}
-
-impl Limits {
-    /// The defaults for a channel.
-    pub fn for_channel(channel: Channel, connections_max: usize, rate_max: Option<u32>) -> Self {
-        let is_apns = channel == Channel::IosPush;
-        Limits {
-            connections_max,
-            batch_max: 64,
-            urgent_weight: 8,
-            streams_expected: 100,
-            connect_delay_min: Duration::from_millis(100),
-            connect_delay_max: Duration::from_secs(30),
-            idle_after: (!is_apns).then_some(Duration::from_secs(120)),
-            token_spacing: is_apns.then_some(Duration::from_secs(20 * 60)),
-            rate_max,
-            sweep_every: Duration::from_secs(1),
-            sweep_thoroughly_every: Duration::from_secs(5),
-            breaker: breaker::Limits::default(),
-            token: token::Limits::default(),
-        }
-    }
-}
-
-/// Whatever is due and could not be done waits this long, so that nothing ever spins.
-const WAKE_MIN: Duration = Duration::from_millis(5);
 
 /// What the shell carries out.
 #[derive(Debug)]
@@ -305,97 +253,6 @@ impl Pool {
             self.arm(world);
         }
         self.put_out(world);
-    }
-
-    fn bring_back_due(&mut self, world: &World<'_>) {
-        while let Some(job) = self.retries.pop_due(world.now) {
-            self.lanes.push(job);
-        }
-    }
-
-    /// Ends what waits and is over: expired, now and then cancelled, too.
-    fn sweep(&mut self, now: Timestamp) {
-        if now.since(self.swept_at) < self.limits.sweep_every {
-            return;
-        }
-        self.swept_at = now;
-        // Some of them end on the way.
-        self.rerouted = 0;
-        let thoroughly = now.since(self.swept_thoroughly_at) >= self.limits.sweep_thoroughly_every;
-        let mut gone = self
-            .lanes
-            .sweep(now, thoroughly, |job| over(&job.delivery, now).is_some());
-        if thoroughly {
-            self.swept_thoroughly_at = now;
-            gone.append(
-                &mut self
-                    .retries
-                    .take_out(|job| over(&job.delivery, now).is_some()),
-            );
-        }
-        for job in gone {
-            if let Some((outcome, reason)) = over(&job.delivery, now) {
-                self.end(job, outcome, reason, None, now);
-            }
-        }
-    }
-
-    fn manage_connections(&mut self, world: &mut World<'_>) {
-        let now = world.now;
-        let waiting = self.lanes.len().min(self.pacing.allowance(now));
-        // While the credential is in doubt, one connection is enough.
-        let in_doubt = !self.breaker.is_closed() || self.token.usable(now).is_none();
-        let demand = match in_doubt {
-            true if self.connections.live() > 0 => 0,
-            true => waiting.min(1),
-            false => waiting,
-        };
-        for connection in self.connections.open_for(demand, &self.limits, now) {
-            world.effects.push(Effect::Open(connection));
-        }
-        if let Some(idle_after) = self.limits.idle_after
-            && self.lanes.is_empty()
-        {
-            for connection in self.connections.idle(now - idle_after) {
-                if self.connections.dismiss(connection) {
-                    world.effects.push(Effect::Close(connection));
-                }
-            }
-        }
-    }
-
-    /// Sets the shell's timer to the next instant something is due without an event.
-    fn arm(&mut self, world: &mut World<'_>) {
-        let now = world.now;
-        let waits = !self.lanes.is_empty();
-        let while_waiting = [
-            self.breaker.wake_at(),
-            self.pacing.wake_at(now),
-            self.connections.wake_at(now),
-        ];
-        let idle_at = match (waits, self.limits.idle_after) {
-            (false, Some(after)) => self.connections.idle_since().map(|since| since + after),
-            _ => None,
-        };
-        let due = [
-            self.retries.next_at(),
-            self.token.wake_at(waits),
-            (waits || self.retries.len() > 0).then(|| self.swept_at + self.limits.sweep_every),
-            idle_at,
-        ];
-        let next = while_waiting
-            .into_iter()
-            .filter(|_| waits)
-            .chain(due)
-            .flatten()
-            .min();
-        let Some(next) = next.map(|next| next.max(now + WAKE_MIN)) else {
-            return;
-        };
-        if self.armed.is_none_or(|armed| next < armed) {
-            self.armed = Some(next);
-            world.effects.push(Effect::WakeAt(next));
-        }
     }
 
     fn end(

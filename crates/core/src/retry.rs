@@ -36,7 +36,7 @@ pub struct Policy {
     pub delay_max: Duration,
     /// Attempts after which a delivery fails. Default 20.
     pub attempts_max: u32,
-    /// No retry later than this after acceptance (FCM asks for 60 min), whatever the ttl. Default none for
+    /// No retry later than this after acceptance or `send_at` (FCM asks for 60 min), whatever the ttl. Default none for
     /// APNs, 60 min for FCM.
     pub retry_for: Option<Duration>,
 }
@@ -84,7 +84,8 @@ pub struct Attempted {
     /// Hand-overs in a row that were surely not processed, this one included.
     pub not_sent: u32,
     pub on_unknown: OnUnknown,
-    pub accepted_at: Timestamp,
+    /// When it was accepted, or was to be sent.
+    pub due_at: Timestamp,
     pub expires_at: Timestamp,
 }
 
@@ -183,7 +184,7 @@ impl Plan<'_> {
         let too_old = self
             .policy
             .retry_for
-            .is_some_and(|retry_for| start >= self.attempted.accepted_at + retry_for);
+            .is_some_and(|retry_for| start >= self.attempted.due_at + retry_for);
         match too_old || start >= self.attempted.expires_at {
             true => Next::End {
                 outcome: Outcome::Expired,

@@ -134,7 +134,7 @@ impl Pool {
             auth_refreshes: delivery.auth_refreshes,
             not_sent: job.not_sent,
             on_unknown: options.on_unknown,
-            accepted_at: delivery.live.created_at,
+            due_at: options.send_at.unwrap_or(delivery.live.created_at),
             expires_at: options.expires_at,
         };
         let random = (world.random)();

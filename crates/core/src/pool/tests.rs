@@ -1,4 +1,6 @@
-use fanfare_types::{Budget, Lane, OnUnknown};
+use std::time::Duration;
+
+use fanfare_types::{Budget, Channel, Lane, OnUnknown};
 
 use super::fixtures::{Rig, START, TTL, delivery_of, device, live};
 use super::*;
@@ -354,6 +356,30 @@ fn on_unknown_drop_ends_as_failed() {
     let handed = rig.handed();
     rig.answer_all(handed, Verdict::Unknown);
     assert_eq!(rig.ended(), [(Outcome::Failed, "no_answer".to_owned())]);
+}
+
+#[test]
+fn a_scheduled_notification_is_retried_from_its_time_on() {
+    let mut rig = Rig::open(Channel::Fcm, |_| {});
+    let hours = 2 * Duration::from_secs(3_600);
+    let scheduled = std::sync::Arc::new(fanfare_types::Live {
+        options: fanfare_types::Options {
+            send_at: Some(START + hours),
+            ..live(Lane::Urgent, START, 2 * hours).options.clone()
+        },
+        ..std::sync::Arc::into_inner(live(Lane::Urgent, START, TTL)).unwrap()
+    });
+    rig.now = START + hours;
+    rig.token();
+    let mut delivery = delivery_of(scheduled, 0, &Budget::new(1));
+    delivery.routed_at = rig.now;
+    rig.event(|pool, world| pool.on_work(vec![delivery], world));
+    rig.up(1, 100);
+    let handed = rig.handed();
+    assert_eq!(handed.len(), 1);
+    rig.answer_all(handed, Verdict::Server { after: None });
+    assert!(rig.ended().is_empty());
+    assert_eq!(rig.pool.figures(rig.now).retrying, 1);
 }
 
 #[test]

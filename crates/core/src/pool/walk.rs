@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
-use fanfare_types::{Budget, Lane, Live};
+use fanfare_types::{Budget, Channel, Lane, Live};
 
 use super::fixtures::{Handed, Rig, delivery_of, live};
 use super::*;
 use crate::revocations::Standing;
+use crate::token;
 
 const CONNECTIONS_MAX: usize = 3;
 const WALKS: u64 = 100;

@@ -9,7 +9,7 @@ fn attempted() -> Attempted {
         auth_refreshes: 0,
         not_sent: 0,
         on_unknown: OnUnknown::Retry,
-        accepted_at: NOW,
+        due_at: NOW,
         expires_at: NOW + Duration::from_secs(86_400),
     }
 }
@@ -185,7 +185,7 @@ fn no_retry_at_or_after_expiry_or_retry_for() {
         Next::At(NOW + Duration::from_secs(10))
     );
     let late = Attempted {
-        accepted_at: NOW - Duration::from_secs(3_595),
+        due_at: NOW - Duration::from_secs(3_595),
         ..attempted()
     };
     assert_eq!(random_0(late), expired);

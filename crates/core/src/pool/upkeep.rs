@@ -1,0 +1,102 @@
+//! What is due without an event of its own: retries, expiry, connections, the next wake-up.
+
+use std::time::Duration;
+
+use super::{Effect, Pool, World, over};
+use fanfare_types::Timestamp;
+
+/// Whatever is due and could not be done waits this long, so that nothing ever spins.
+const WAKE_MIN: Duration = Duration::from_millis(5);
+
+impl Pool {
+    pub(super) fn bring_back_due(&mut self, world: &World<'_>) {
+        while let Some(job) = self.retries.pop_due(world.now) {
+            self.lanes.push(job);
+        }
+    }
+
+    /// Ends what waits and is over: expired, now and then cancelled, too.
+    pub(super) fn sweep(&mut self, now: Timestamp) {
+        if now.since(self.swept_at) < self.limits.sweep_every {
+            return;
+        }
+        self.swept_at = now;
+        // Some of them end on the way.
+        self.rerouted = 0;
+        let thoroughly = now.since(self.swept_thoroughly_at) >= self.limits.sweep_thoroughly_every;
+        let mut gone = self
+            .lanes
+            .sweep(now, thoroughly, |job| over(&job.delivery, now).is_some());
+        if thoroughly {
+            self.swept_thoroughly_at = now;
+            gone.append(
+                &mut self
+                    .retries
+                    .take_out(|job| over(&job.delivery, now).is_some()),
+            );
+        }
+        for job in gone {
+            if let Some((outcome, reason)) = over(&job.delivery, now) {
+                self.end(job, outcome, reason, None, now);
+            }
+        }
+    }
+
+    pub(super) fn manage_connections(&mut self, world: &mut World<'_>) {
+        let now = world.now;
+        let waiting = self.lanes.len().min(self.pacing.allowance(now));
+        // While the credential is in doubt, one connection is enough.
+        let in_doubt = !self.breaker.is_closed() || self.token.usable(now).is_none();
+        let demand = match in_doubt {
+            true if self.connections.live() > 0 => 0,
+            true => waiting.min(1),
+            false => waiting,
+        };
+        for connection in self.connections.open_for(demand, &self.limits, now) {
+            world.effects.push(Effect::Open(connection));
+        }
+        if let Some(idle_after) = self.limits.idle_after
+            && self.lanes.is_empty()
+        {
+            for connection in self.connections.idle(now - idle_after) {
+                if self.connections.dismiss(connection) {
+                    world.effects.push(Effect::Close(connection));
+                }
+            }
+        }
+    }
+
+    /// Sets the shell's timer to the next instant something is due without an event.
+    pub(super) fn arm(&mut self, world: &mut World<'_>) {
+        let now = world.now;
+        let waits = !self.lanes.is_empty();
+        let while_waiting = [
+            self.breaker.wake_at(),
+            self.pacing.wake_at(now),
+            self.connections.wake_at(now),
+        ];
+        let idle_at = match (waits, self.limits.idle_after) {
+            (false, Some(after)) => self.connections.idle_since().map(|since| since + after),
+            _ => None,
+        };
+        let due = [
+            self.retries.next_at(),
+            self.token.wake_at(waits),
+            (waits || self.retries.len() > 0).then(|| self.swept_at + self.limits.sweep_every),
+            idle_at,
+        ];
+        let next = while_waiting
+            .into_iter()
+            .filter(|_| waits)
+            .chain(due)
+            .flatten()
+            .min();
+        let Some(next) = next.map(|next| next.max(now + WAKE_MIN)) else {
+            return;
+        };
+        if self.armed.is_none_or(|armed| next < armed) {
+            self.armed = Some(next);
+            world.effects.push(Effect::WakeAt(next));
+        }
+    }
+}
