@@ -1,6 +1,7 @@
 //! The pools with real connections to the simulator: what leaves, how it comes back, and what follows.
 
 mod apns;
+mod connection;
 mod fcm;
 mod life;
 
