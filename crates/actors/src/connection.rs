@@ -33,6 +33,9 @@ const NOT_SENT: Reason = Reason::of("not_sent");
 /// Written, and no answer came.
 const NO_ANSWER: Reason = Reason::of("no_answer");
 
+/// Why a connection ended that nobody is to blame for.
+const CLOSED: &str = "closed";
+
 pub(crate) struct Args {
     pub(crate) id: ConnectionId,
     pub(crate) pool: ActorRef<pool::Msg>,
@@ -72,6 +75,8 @@ pub(crate) struct State {
     /// Dialling, then driving; `None` when the link has ended.
     task: Option<Task>,
     open: Option<OpenGauge>,
+    /// The peer has said so.
+    going_away: bool,
 }
 
 pub(crate) struct Connection;
@@ -98,6 +103,7 @@ impl Actor for Connection {
             flights: Flights::default(),
             task: Some(Task::spawn(dial)),
             open: None,
+            going_away: false,
             args,
         })
     }
@@ -120,6 +126,7 @@ impl Actor for Connection {
             Msg::Link(Event::GoingAway { reason }) => {
                 let (app, provider) = (&state.args.app, state.args.channel.as_str());
                 tracing::info!(%app, provider, reason, "provider closes the connection");
+                state.going_away = true;
                 state.tell(News::GoingAway);
             }
             Msg::Ended(cause) => state.end(cause),
@@ -279,7 +286,10 @@ impl State {
             .collect();
         self.give_back(back);
         if let Some(mut open) = self.open.take() {
-            open.cause = cause;
+            open.cause = match (self.going_away, cause) {
+                (true, CLOSED) => "going_away",
+                _ => cause,
+            };
         }
         self.tell(News::Closed);
     }
@@ -324,7 +334,7 @@ struct Driving(tokio::task::JoinHandle<fanfare_link::Result<()>>);
 impl Driving {
     async fn ended(mut self) -> &'static str {
         match (&mut self.0).await {
-            Ok(Ok(())) => "closed",
+            Ok(Ok(())) => CLOSED,
             Ok(Err(error)) => error.label(),
             Err(_) => "crashed",
         }

@@ -3,6 +3,9 @@
 //! Parent: the root, which starts the supervisor again with all pools empty. A pool that dies is started again,
 //! within limits. What a crash loses is in the pool's own file.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;

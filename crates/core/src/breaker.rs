@@ -13,6 +13,9 @@ pub struct Limits {
     pub pause_min: Duration,
     /// Default 5 min.
     pub pause_max: Duration,
+    /// Refusals in a row that open it when the provider has taken pushes before; if it never has, one does.
+    /// Default 5: FCM refuses pushes to iOS alone when the project's APNs key is wrong, and the others go on.
+    pub refusals_min: u32,
 }
 
 impl Default for Limits {
@@ -20,6 +23,7 @@ impl Default for Limits {
         Limits {
             pause_min: Duration::from_secs(5),
             pause_max: Duration::from_secs(5 * 60),
+            refusals_min: 5,
         }
     }
 }
@@ -58,8 +62,12 @@ enum State {
 pub struct Breaker {
     limits: Limits,
     state: State,
-    /// Refusals since it was last closed.
-    refusals: u32,
+    /// Pauses since it was last closed.
+    pauses: u32,
+    /// Refusals since the last good answer.
+    in_a_row: u32,
+    /// Refusals in a row that open it now.
+    patience: u32,
 }
 
 impl Breaker {
@@ -67,7 +75,9 @@ impl Breaker {
         Breaker {
             limits,
             state: State::Closed,
-            refusals: 0,
+            pauses: 0,
+            in_a_row: 0,
+            patience: 1,
         }
     }
 
@@ -102,7 +112,7 @@ impl Breaker {
             Probed::NotSent => self.state = State::HalfOpen(false),
             Probed::Inconclusive => {
                 // The same pause once more.
-                self.refusals -= 1;
+                self.pauses = self.pauses.saturating_sub(1);
                 self.open(now);
             }
         }
@@ -111,6 +121,12 @@ impl Breaker {
 
     /// A push that was no probe was refused. Returns whether the breaker opened for it.
     pub fn on_refused(&mut self, now: Timestamp) -> bool {
+        self.in_a_row = self.in_a_row.saturating_add(1);
+        self.in_a_row >= self.patience && self.trip(now)
+    }
+
+    /// Opens without further patience. Returns whether it was closed.
+    pub fn trip(&mut self, now: Timestamp) -> bool {
         let was_closed = self.state == State::Closed;
         if was_closed {
             self.open(now);
@@ -122,7 +138,9 @@ impl Breaker {
     pub fn on_good(&mut self) -> bool {
         let was_open = self.state != State::Closed;
         self.state = State::Closed;
-        self.refusals = 0;
+        self.pauses = 0;
+        self.in_a_row = 0;
+        self.patience = self.limits.refusals_min.max(1);
         was_open
     }
 
@@ -130,9 +148,10 @@ impl Breaker {
         let Limits {
             pause_min,
             pause_max,
+            ..
         } = self.limits;
-        let pause = jitter::doubled(pause_min, self.refusals, pause_max);
-        self.refusals = self.refusals.saturating_add(1);
+        let pause = jitter::doubled(pause_min, self.pauses, pause_max);
+        self.pauses = self.pauses.saturating_add(1);
         self.state = State::Open(now + pause);
     }
 
@@ -207,8 +226,23 @@ mod tests {
         breaker.on_probe();
         assert!(breaker.on_probed(Probed::Good, seconds(6)));
         assert_eq!(breaker.allowance(seconds(6)), Allowance::All);
-        breaker.on_refused(seconds(10));
+        breaker.trip(seconds(10));
         assert_eq!(breaker.wake_at(), Some(seconds(15)));
+    }
+
+    #[test]
+    fn single_refusals_among_good_answers_change_nothing() {
+        let mut breaker = breaker();
+        breaker.on_good();
+        for _ in 0..100 {
+            for _ in 0..4 {
+                assert!(!breaker.on_refused(seconds(1)));
+            }
+            breaker.on_good();
+        }
+        assert!(breaker.is_closed());
+        let opened: Vec<_> = (0..6).map(|_| breaker.on_refused(seconds(2))).collect();
+        assert_eq!(opened, [false, false, false, false, true, false]);
     }
 
     #[test]

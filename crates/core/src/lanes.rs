@@ -73,6 +73,14 @@ impl Lanes {
         }
     }
 
+    /// Puts the one that was just taken back to the head of its lane.
+    pub(crate) fn put_back(&mut self, job: Job) {
+        match job.delivery.live.options.lane {
+            Lane::Urgent => self.urgent.before.push_front(job),
+            Lane::Bulk => self.bulk.before.push_front(job),
+        }
+    }
+
     /// The next one there is room for.
     pub(crate) fn take(&mut self, room: Room) -> Option<Job> {
         if room.all == 0 {

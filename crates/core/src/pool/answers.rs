@@ -78,8 +78,8 @@ impl Pool {
         match verdict {
             Verdict::Unknown | Verdict::NotSent => return,
             Verdict::AuthRefresh { reconnect } => {
-                if self.token.on_stale(token) == Stale::Suspicious {
-                    self.refused(world);
+                if self.token.on_stale(token) == Stale::Suspicious && self.breaker.trip(now) {
+                    world.effects.push(Effect::Refused(true));
                 }
                 if reconnect {
                     self.retire(connection, world);
@@ -90,7 +90,11 @@ impl Pool {
                 self.retire(connection, world);
                 return;
             }
-            Verdict::Config => self.refused(world),
+            Verdict::Config => {
+                if self.breaker.on_refused(now) {
+                    world.effects.push(Effect::Refused(true));
+                }
+            }
             Verdict::ThrottleProject { after } => {
                 let pause = after.unwrap_or(self.retry.project_delay);
                 self.pacing
@@ -109,12 +113,6 @@ impl Pool {
         }
         self.connections.on_useful(connection);
         self.token.on_proven(token);
-    }
-
-    fn refused(&mut self, world: &mut World<'_>) {
-        if self.breaker.on_refused(world.now) {
-            world.effects.push(Effect::Refused(true));
-        }
     }
 
     fn retire(&mut self, connection: ConnectionId, world: &mut World<'_>) {

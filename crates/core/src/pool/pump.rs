@@ -17,6 +17,15 @@ struct Budget {
     is_probe: bool,
 }
 
+/// What a look at a delivery just before it leaves says.
+enum Checked {
+    Good(Job),
+    /// It has ended, or is routed again.
+    Gone,
+    /// It is stale, and so were enough others: it waits at the head of its lane.
+    Enough,
+}
+
 impl Pool {
     pub(super) fn pump(&mut self, world: &mut World<'_>) {
         if self.lanes.is_empty() {
@@ -37,7 +46,7 @@ impl Pool {
             stale: self.connections.free().saturating_sub(self.rerouted),
             is_probe,
         };
-        while budget.pushes > 0 && budget.stale > 0 {
+        while budget.pushes > 0 {
             let roomiest = self.connections.roomiest(self.lanes.has_urgent());
             let Some((connection, room)) = roomiest else {
                 return;
@@ -68,12 +77,14 @@ impl Pool {
         let waiting = self.lanes.len();
         let most = self.limits.batch_max.min(budget.pushes);
         let mut batch = Vec::with_capacity(most.min(waiting).min(room.all));
-        while batch.len() < most && budget.stale > 0 {
+        while batch.len() < most {
             let Some(job) = self.lanes.take(room) else {
                 break;
             };
-            let Some(mut job) = self.check(job, budget, world) else {
-                continue;
+            let mut job = match self.check(job, budget, world) {
+                Checked::Good(job) => job,
+                Checked::Gone => continue,
+                Checked::Enough => break,
             };
             job.is_probe = budget.is_probe;
             let lane = job.delivery.live.options.lane;
@@ -102,12 +113,11 @@ impl Pool {
         true
     }
 
-    /// The job, if it may be handed over; otherwise it ends or is routed again.
-    fn check(&mut self, job: Job, budget: &mut Budget, world: &World<'_>) -> Option<Job> {
+    fn check(&mut self, job: Job, budget: &mut Budget, world: &World<'_>) -> Checked {
         let delivery = &job.delivery;
         if let Some((outcome, reason)) = over(delivery, world.now) {
             self.end(job, outcome, reason, None, world.now);
-            return None;
+            return Checked::Gone;
         }
         let standing = match &delivery.device {
             Some((device, _)) => world
@@ -117,12 +127,16 @@ impl Pool {
             None => Standing::Good,
         };
         match standing {
-            Standing::Good => Some(job),
+            Standing::Good => Checked::Good(job),
+            Standing::Stale if budget.stale == 0 => {
+                self.lanes.put_back(job);
+                Checked::Enough
+            }
             Standing::Stale => {
                 budget.stale -= 1;
                 self.rerouted += 1;
                 self.stale.push(job.delivery);
-                None
+                Checked::Gone
             }
         }
     }

@@ -151,7 +151,7 @@ fn a_refused_credential_leaves_one_probe_at_a_time() {
     rig.handed();
     rig.answer_all(handed, Verdict::Config);
     assert_eq!(rig.count(|e| matches!(e, Effect::Refused(true))), 1);
-    assert!(rig.handed().is_empty());
+    assert_eq!(rig.handed().len(), 4, "five refusals in a row open it");
     rig.after(5 * SECOND);
     let mut probe = rig.handed();
     assert_eq!(probe.len(), 1);
@@ -170,9 +170,9 @@ fn a_refused_credential_leaves_one_probe_at_a_time() {
 #[test]
 fn a_probe_lost_with_its_connection_is_followed_by_another() {
     let mut rig = apns();
-    rig.work(2, Lane::Bulk);
-    let mut handed = rig.handed();
-    rig.answer(handed.remove(0), Verdict::Config);
+    rig.work(5, Lane::Bulk);
+    let handed = rig.handed();
+    rig.answer_all(handed, Verdict::Config);
     rig.work(2, Lane::Bulk);
     rig.after(5 * SECOND);
     assert_eq!(rig.handed().len(), 1);
@@ -299,6 +299,18 @@ fn a_queue_that_grew_old_is_not_read_again_all_at_once() {
     let handed = rig.handed();
     assert!(handed.iter().all(|h| h.job.delivery.ordinal >= 1_000_000));
     assert_eq!(handed.len(), 10);
+}
+
+#[test]
+fn old_bulk_does_not_hold_up_fresh_urgent() {
+    let mut rig = apns();
+    rig.work(10_000, Lane::Bulk);
+    rig.handed();
+    rig.now = rig.now + 31 * SECOND;
+    for _ in 0..5 {
+        rig.work(1, Lane::Urgent);
+        assert_eq!(rig.handed().len(), 1);
+    }
 }
 
 #[test]

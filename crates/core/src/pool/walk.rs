@@ -56,7 +56,7 @@ impl Walk {
         };
         let change = |limits: &mut Limits| {
             limits.connections_max = CONNECTIONS_MAX;
-            limits.rate_max = (seed % 3 == 0).then_some(200);
+            limits.rate_max = seed.is_multiple_of(3).then_some(200);
         };
         Walk {
             rig: Rig::new(channel, change),
