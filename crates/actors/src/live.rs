@@ -84,6 +84,7 @@ mod tests {
         let (held, lost, complete) = (live(1), live(2), live(3));
         assert!(books.enter(&held) && books.enter(&lost) && books.enter(&complete));
         assert!(!books.enter(&held));
+        complete.progress.recording();
         complete.progress.ended(Outcome::Delivered);
         let ids = [lost.id, complete.id];
         drop((lost, complete));

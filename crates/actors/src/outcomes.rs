@@ -35,7 +35,7 @@ impl OutcomesHandle {
         OutcomesHandle(slot)
     }
 
-    /// Takes deliveries that have ended. Each must be given exactly once; its live books are closed here.
+    /// Takes deliveries that have ended. Each must be given exactly once; its live books are closed when its outcome is durable.
     pub fn ended(&self, batch: Vec<Ending>) {
         if let Err(Msg::Ended(batch)) = self.0.cast(Msg::Ended(batch)) {
             tracing::warn!(
@@ -74,8 +74,6 @@ pub(crate) enum Msg {
 pub(crate) struct State {
     args: Args,
     buffer: Buffer<Ending>,
-    /// Notifications whose last delivery is in the buffer.
-    complete: Vec<NotificationId>,
     drains: Vec<RpcReplyPort<()>>,
 }
 
@@ -90,7 +88,6 @@ impl Actor for Outcomes {
         Ok(State {
             buffer: Buffer::new(args.flush_count),
             args,
-            complete: Vec::new(),
             drains: Vec::new(),
         })
     }
@@ -103,7 +100,7 @@ impl Actor for Outcomes {
     ) -> Result<(), ActorProcessingErr> {
         let next = match message {
             Msg::Ended(batch) => {
-                state.close_books(&batch);
+                state.count(&batch);
                 state.buffer.on_items(batch)
             }
             Msg::FlushDue => state.buffer.on_timer(),
@@ -140,13 +137,13 @@ impl Actor for Outcomes {
 }
 
 impl State {
-    fn close_books(&mut self, batch: &[Ending]) {
+    /// The metrics, and the live books: what has ended is no longer waiting, and has no outcome either before
+    /// that is durable.
+    fn count(&self, batch: &[Ending]) {
         let mut series = None;
         for Ending { finished, verdict } in batch {
             let live = &finished.delivery.live;
-            if live.progress.ended(finished.outcome) {
-                self.complete.push(live.id);
-            }
+            live.progress.recording();
             let key = (&live.app, channel(finished));
             let sender = match &series {
                 Some((known, sender)) if *known == key => sender,
@@ -170,10 +167,9 @@ impl State {
             Next::SetTimer => drop(myself.send_after(self.args.flush_after, || Msg::FlushDue)),
             Next::Flush => {
                 let endings = self.buffer.take();
-                let complete = std::mem::take(&mut self.complete);
                 self.args.reaper.answers(batch::answers(&endings));
                 let store = self.args.store.clone();
-                tokio::spawn(write(store, endings, complete, myself.clone()));
+                tokio::spawn(write(store, endings, myself.clone()));
             }
         }
     }
@@ -192,13 +188,17 @@ fn channel(finished: &Finished) -> Channel {
     finished.delivery.address.channel
 }
 
+/// Whoever looks now finds in the journal what the books say. Returns the notifications that are complete.
+fn close_books(endings: &[Ending]) -> Vec<NotificationId> {
+    let last = |Ending { finished, .. }: &Ending| {
+        let live = &finished.delivery.live;
+        live.progress.ended(finished.outcome).then_some(live.id)
+    };
+    endings.iter().filter_map(last).collect()
+}
+
 /// Writes until it is durable; the deliveries keep their permits meanwhile, which bounds what can wait behind.
-async fn write(
-    store: Arc<dyn Store>,
-    endings: Vec<Ending>,
-    complete: Vec<NotificationId>,
-    outcomes: ActorRef<Msg>,
-) {
+async fn write(store: Arc<dyn Store>, endings: Vec<Ending>, outcomes: ActorRef<Msg>) {
     let mut delay = RETRY_DELAY_MIN;
     while let Err(error) = store.record(batch::outcomes(&endings)).await {
         tracing::error!(
@@ -212,6 +212,7 @@ async fn write(
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(RETRY_DELAY_MAX);
     }
+    let complete = close_books(&endings);
     drop(endings);
     // A successor knows nothing of this write; the feeder clears what it leaves.
     drop(outcomes.cast(Msg::Written(complete)));

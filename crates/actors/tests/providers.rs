@@ -177,8 +177,8 @@ impl Stage {
     async fn settled(&self, id: NotificationId) -> View {
         let notifications = self.system.notifications();
         eventually("every delivery ends", async || {
-            let summary = self.store.summary(&app(), id).await.unwrap().unwrap();
-            summary.counts.terminal() >= summary.recipients
+            let view = notifications.view(&app(), id).await.unwrap().unwrap();
+            view.counts.waiting + view.counts.in_flight == 0
         })
         .await;
         notifications.view(&app(), id).await.unwrap().unwrap()

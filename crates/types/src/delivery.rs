@@ -29,6 +29,7 @@ pub struct Progress {
     recipients: u64,
     cancelled: AtomicBool,
     in_flight: AtomicU64,
+    recording: AtomicU64,
     ended: [AtomicU64; 6],
 }
 
@@ -69,8 +70,14 @@ impl Progress {
         self.in_flight.fetch_sub(1, Ordering::AcqRel);
     }
 
-    /// A delivery ended. Returns whether it was the last one.
+    /// A delivery ended, and its outcome is on its way to the journal.
+    pub fn recording(&self) {
+        self.recording.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// The outcome of a delivery is durable. Returns whether it was the last one.
     pub fn ended(&self, outcome: Outcome) -> bool {
+        self.recording.fetch_sub(1, Ordering::AcqRel);
         self.ended[outcome.index()].fetch_add(1, Ordering::AcqRel);
         self.ended
             .iter()
@@ -85,7 +92,9 @@ impl Progress {
             *counts.of(*outcome) = self.ended[outcome.index()].load(Ordering::Acquire);
         }
         let left = self.recipients.saturating_sub(counts.terminal());
-        counts.in_flight = self.in_flight.load(Ordering::Acquire).min(left);
+        // What has its answer but not its outcome in the journal is still under way.
+        let recording = self.recording.load(Ordering::Acquire);
+        counts.in_flight = (self.in_flight.load(Ordering::Acquire) + recording).min(left);
         counts.waiting = left - counts.in_flight;
         counts
     }
@@ -154,6 +163,9 @@ mod tests {
         progress.handed_over();
         assert_eq!((progress.counts().in_flight, sum(&progress)), (1, 3));
         progress.came_back();
+        progress.recording();
+        progress.recording();
+        assert_eq!((progress.counts().in_flight, sum(&progress)), (2, 3));
         assert!(!progress.ended(Outcome::Dead));
         assert!(progress.ended(Outcome::Expired));
         assert_eq!((progress.counts().waiting, sum(&progress)), (0, 3));

@@ -192,7 +192,7 @@ async fn keys_that_may_not() {
     .await;
     expect(
         post().bearer_auth(world.jwt("ada", Duration::from_secs(60))),
-        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
     )
     .await;
 }

@@ -300,8 +300,8 @@ impl Rig {
     /// Until every delivery has ended and is journaled.
     pub(super) async fn settled(&self, app: &AppId, id: NotificationId) -> View {
         eventually("every delivery ends", async || {
-            let summary = self.store.summary(app, id).await.unwrap().unwrap();
-            summary.counts.terminal() >= summary.recipients
+            let counts = self.view(app, id).await.counts;
+            counts.waiting + counts.in_flight == 0
         })
         .await;
         self.view(app, id).await
