@@ -132,3 +132,41 @@ fn two_apps_with_one_id_or_nothing_to_tell_their_jwts_apart() {
         "{found}"
     );
 }
+
+/// The faults of an app whose `[apps.jwt]` is this, beside a file of this content.
+fn jwt_faults(table: &str, jwks: &str) -> String {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("jwks.json"), jwks).unwrap();
+    let text = format!("{MINIMAL}[apps.jwt]\n{table}\n");
+    match parse(&text, directory.path(), [].into_iter()) {
+        Ok(_) => String::new(),
+        Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
+    }
+}
+
+#[test]
+fn a_key_set_is_looked_at_before_the_start() {
+    // A key of RFC 8037, appendix A.2.
+    let ed25519 = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+    let of = |algorithm: &str, jwks: &str| {
+        let table = format!("algorithms = [\"{algorithm}\"]\njwks_file = \"jwks.json\"");
+        jwt_faults(&table, jwks)
+    };
+    assert_eq!(of("EdDSA", ed25519), "");
+    for (algorithm, jwks, expected) in [
+        ("ES256", ed25519, "holds no key for the algorithms named"),
+        ("EdDSA", r#"{"keys": []}"#, "holds no JWK set"),
+        ("EdDSA", "keys", "holds no JWK set"),
+    ] {
+        let found = of(algorithm, jwks);
+        let expected = format!("line 5: apps[0].jwt.jwks_file: {expected}");
+        assert!(found.starts_with(&expected), "{found} / {expected}");
+    }
+    for url in ["http://id.example/keys", "http://127.0.0.1.example/keys"] {
+        let found = jwt_faults(
+            &format!("algorithms = [\"ES256\"]\njwks_url = \"{url}\""),
+            "",
+        );
+        assert!(found.contains("jwks_url: must be an https URL"), "{found}");
+    }
+}
