@@ -185,7 +185,7 @@ fn created(command: Register, known: Known<'_>, id: DeviceId) -> Device {
     }
 }
 
-/// What a channel says about the platform when the caller says nothing.
+/// What a channel says about the platform when the caller says nothing. FCM serves Android, iOS and the web.
 fn platform_of(channel: Channel) -> Platform {
     match channel {
         Channel::IosPush => Platform::Ios,

@@ -1,7 +1,7 @@
 //! Reading an endpoint of a provider from a request: channel, token, its kind and environment.
 
 use fanfare_providers::check_address;
-use fanfare_types::{Address, AddressKind, Channel, Environment, Platform};
+use fanfare_types::{Address, AddressKind, Channel, Environment};
 use serde_json::{Value, json};
 
 use crate::fields::{Faults, Fields, text, wrong_type};
@@ -21,15 +21,6 @@ pub(crate) fn environment(fields: &mut Fields<'_>) -> Option<Environment> {
         "sandbox" => Environment::Sandbox,
         _ => Environment::Production,
     })
-}
-
-/// The platform a channel implies.
-pub(crate) fn platform_of(channel: Channel) -> Platform {
-    match channel {
-        Channel::IosPush => Platform::Ios,
-        Channel::Fcm => Platform::Android,
-        Channel::WebPush => Platform::Web,
-    }
 }
 
 /// The provider's token in `value`, checked for its channel and in the one spelling it is known by.

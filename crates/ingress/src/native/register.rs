@@ -43,11 +43,10 @@ fn members(mut fields: Fields<'_>, tenant: Option<String>) -> Option<Register> {
         display_order: None,
     };
     fields.finish();
-    let address = address?;
     Some(Register {
         device_key,
-        platform: platform.or_else(|| Some(endpoint::platform_of(address.channel))),
-        address,
+        address: address?,
+        platform,
         tenant,
         meta,
         tags,
@@ -91,7 +90,8 @@ pub(super) struct RegisterDoc {
     /// whatever its token.
     #[schema(required = false)]
     device_key: String,
-    /// `android`, `ios`, `web` or `unknown`; by default what the channel implies.
+    /// `android`, `ios`, `web` or `unknown`; by default `ios` for `ios_push`, `web` for
+    /// `web_push`, and `unknown` for `fcm`, which serves all of them.
     #[schema(required = false)]
     platform: String,
     /// At most 255 bytes, like every text below.
@@ -129,14 +129,13 @@ pub(super) enum TokenDoc {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use fanfare_types::Platform;
     use serde_json::json;
 
     #[test]
     fn the_smallest_registration_takes_its_defaults() {
         let body = json!({"channel": "fcm", "token": "abc"});
         let command = read(body, Some("acme".to_owned())).unwrap();
-        assert_eq!(command.platform, Some(Platform::Android));
+        assert_eq!(command.platform, None, "the registry's rule");
         assert_eq!(command.address.environment, Environment::Production);
         assert_eq!(command.address.kind, AddressKind::RegistrationToken);
         assert_eq!(command.tenant.as_deref(), Some("acme"));
