@@ -10,7 +10,7 @@ use fanfare_providers::Fault;
 use serde_json::{Map, Value};
 
 /// Most faults one answer lists; what is wrong beyond them is not looked at further.
-const FAULTS_MAX: usize = 100;
+pub(crate) const FAULTS_MAX: usize = 100;
 
 /// Longest part of a caller's own member name repeated in a fault's path, in characters.
 const NAME_CHARS_MAX: usize = 64;

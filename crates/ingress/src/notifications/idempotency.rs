@@ -3,23 +3,22 @@
 use fanfare_actors::notifications::IdempotencyKey;
 use fanfare_providers::Fault;
 use fanfare_types::AppId;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, HeaderName};
 use serde_json::Value;
 
 use crate::json;
-use crate::problem::Problem;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
 /// Longest key, in characters of visible ASCII.
 const KEY_CHARS_MAX: usize = 255;
 
-/// The key, as SHA-256 of app and key, with the SHA-256 of what the body means.
+/// The key, as SHA-256 of app and key, with the SHA-256 of what the body means; or what is wrong with it.
 pub(super) fn of(
     headers: &HeaderMap,
     app: &AppId,
     body: &Value,
-) -> Result<Option<IdempotencyKey>, Problem> {
+) -> Result<Option<IdempotencyKey>, Fault> {
     let mut given = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(key) = given.next() else {
         return Ok(None);
@@ -27,15 +26,11 @@ pub(super) fn of(
     let key = key.as_bytes();
     let is_key = (1..=KEY_CHARS_MAX).contains(&key.len()) && key.iter().all(u8::is_ascii_graphic);
     if !is_key || given.next().is_some() {
-        let fault = Fault {
+        return Err(Fault {
             field: "Idempotency-Key".to_owned(),
             code: "malformed",
             detail: format!("must be one header of 1 to {KEY_CHARS_MAX} visible ASCII characters"),
-        };
-        return Err(Problem::invalid(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            vec![fault],
-        ));
+        });
     }
     Ok(Some(IdempotencyKey {
         key: json::sha256(&[app.as_str().as_bytes(), &[0], key]),

@@ -2,7 +2,8 @@
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use fanfare_actors::notifications::{Acceptance, NewNotification};
+use fanfare_actors::notifications::{Acceptance, IdempotencyKey, NewNotification};
+use fanfare_providers::Fault;
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
@@ -15,6 +16,7 @@ use super::{idempotency, request};
 use crate::api::Shared;
 use crate::auth::Service;
 use crate::body::Json;
+use crate::fields::FAULTS_MAX;
 use crate::openapi;
 use crate::path::{NotificationPath, no_such_notification};
 use crate::problem::Problem;
@@ -54,14 +56,33 @@ async fn send(
     body: Json,
 ) -> Result<Response, Problem> {
     let app = &service.app.id;
-    let idempotency = idempotency::of(&headers, app, &body.value)?;
-    let now = api.clock.now();
-    let new = request::read(body.value, app, &api.config, now)
+    let key = idempotency::of(&headers, app, &body.value);
+    let new = request::read(body.value, app, &api.config, api.clock.now());
+    let new = keyed(key, new)
         .map_err(|faults| Problem::invalid(StatusCode::UNPROCESSABLE_ENTITY, faults))?;
-    let acceptance = accept(&api, NewNotification { idempotency, ..new }).await?;
+    let acceptance = accept(&api, new).await?;
     let location = format!("/v1/notifications/{}", acceptance.id);
     let accepted = axum::Json(AcceptedNotification::from(acceptance));
     Ok((StatusCode::ACCEPTED, [(LOCATION, location)], accepted).into_response())
+}
+
+/// The notification with its key, or the faults of both.
+fn keyed(
+    key: Result<Option<IdempotencyKey>, Fault>,
+    new: Result<NewNotification, Vec<Fault>>,
+) -> Result<NewNotification, Vec<Fault>> {
+    match (key, new) {
+        (Ok(idempotency), Ok(new)) => Ok(NewNotification { idempotency, ..new }),
+        (key, new) => {
+            let faults = new.err().into_iter().flatten();
+            Err(key
+                .err()
+                .into_iter()
+                .chain(faults)
+                .take(FAULTS_MAX)
+                .collect())
+        }
+    }
 }
 
 /// In a task of its own: a caller who hangs up half-way must not leave a notification that is durable and was

@@ -237,6 +237,20 @@ async fn an_idempotency_key_gives_the_first_answer_again() {
         .problem(409, "idempotency_conflict");
     assert_eq!(send("k2", "u", false).await.status, 202);
     assert_eq!(api.rooms.accepted.lock().len(), 2);
+    let request = |key: &str, body: Value| {
+        let mut request = request("POST", PATH, SERVICE, Some(body));
+        let key = key.parse().unwrap();
+        request.headers_mut().insert("idempotency-key", key);
+        request
+    };
+    let answer = api.send(request("two words", json!({"ttl": 0}))).await;
+    let expected = [
+        ("Idempotency-Key", "malformed"),
+        ("to", "missing"),
+        ("message", "missing"),
+        ("ttl", "out_of_range"),
+    ];
+    assert_eq!(answer.problem(422, "invalid_request"), pairs(expected));
     for key in ["", "two words", &"k".repeat(256)] {
         let faults = send(key, "t", false).await.problem(422, "invalid_request");
         assert_eq!(faults, pairs([("Idempotency-Key", "malformed")]));
