@@ -24,7 +24,7 @@ use crate::problem::{FieldFault, Problem};
     ),
     components(
         schemas(Problem, FieldFault),
-        responses(Malformed, Unauthorized, Forbidden, NotFound, TooLarge, UnsupportedMediaType, Invalid, Unavailable),
+        responses(Malformed, Unauthorized, Forbidden, NotFound, TooLarge, UnsupportedMediaType, Invalid, Busy, Unavailable),
     ),
 )]
 struct Frame;
@@ -86,6 +86,8 @@ problems! {
     UnsupportedMediaType = "The body is not declared as JSON.";
     /// 422.
     Invalid = "Well-formed, but not valid: every fault is listed.";
+    /// 429.
+    Busy = "The app, or the user, has as much under way as it may; `Retry-After` says when to come back.";
     /// 503.
     Unavailable = "Not now; `Retry-After` says when.";
 }

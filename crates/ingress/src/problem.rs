@@ -178,7 +178,7 @@ impl From<fanfare_actors::Error> for Problem {
 fn store_failure(cause: &fanfare_store::Error) -> Problem {
     let detail = match cause {
         fanfare_store::Error::Unknown(_) => {
-            "the store did not say whether the write happened; read back, or repeat it with the same Idempotency-Key"
+            "the store did not say whether the write happened; read back, or repeat it (a notification with the same Idempotency-Key)"
         }
         _ => "the store cannot be used now; nothing was changed",
     };
@@ -191,7 +191,7 @@ fn refusal(refused: fanfare_core::admission::Refused) -> Problem {
         Scope::Gateway => (
             StatusCode::SERVICE_UNAVAILABLE,
             "no_room",
-            "the gateway has no room for more work now; nothing was kept",
+            "the gateway has no room for more deliveries now; nothing was kept",
         ),
         Scope::Lane => (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -201,7 +201,7 @@ fn refusal(refused: fanfare_core::admission::Refused) -> Problem {
         Scope::App => (
             StatusCode::TOO_MANY_REQUESTS,
             "no_room_for_app",
-            "there is as much work under way for this app, or this user, as there may be; nothing was kept",
+            "as many deliveries are under way for this app as may be; nothing was kept",
         ),
         Scope::TooLarge => {
             return Problem::new(

@@ -7,6 +7,7 @@ mod body;
 mod device;
 mod owner;
 mod patch;
+mod problem;
 mod register;
 mod routes;
 

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use fanfare_providers::Fault;
 use fanfare_types::DeviceId;
 use http::StatusCode;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,6 +10,7 @@ use utoipa_axum::routes;
 use super::device::{Deleted, DeviceView, Many, One};
 use super::owner::{OnBehalf, Own, Owner};
 use super::patch::{self, PatchDoc};
+use super::problem::{invalid, refused};
 use super::register::{self, RegisterDoc};
 use crate::api::Shared;
 use crate::body::Json;
@@ -43,6 +43,7 @@ type Answer<T> = Result<axum::Json<T>, Problem>;
         (status = 404, response = openapi::NotFound),
         (status = 413, response = openapi::TooLarge),
         (status = 415, response = openapi::UnsupportedMediaType),
+        (status = 429, response = openapi::Busy),
         (status = 503, response = openapi::Unavailable),
     ), security(("user_jwt" = []), ("user_cookie" = [])))]
 async fn register_own(
@@ -67,6 +68,7 @@ async fn register_own(
         (status = 404, response = openapi::NotFound),
         (status = 413, response = openapi::TooLarge),
         (status = 415, response = openapi::UnsupportedMediaType),
+        (status = 429, response = openapi::Busy),
         (status = 503, response = openapi::Unavailable),
     ), security(("service_key" = [])))]
 async fn register_for(
@@ -154,6 +156,7 @@ async fn get_for(
         (status = 404, response = openapi::NotFound),
         (status = 413, response = openapi::TooLarge),
         (status = 415, response = openapi::UnsupportedMediaType),
+        (status = 429, response = openapi::Busy),
         (status = 503, response = openapi::Unavailable),
     ), security(("user_jwt" = []), ("user_cookie" = [])))]
 async fn patch_own(
@@ -179,6 +182,7 @@ async fn patch_own(
         (status = 404, response = openapi::NotFound),
         (status = 413, response = openapi::TooLarge),
         (status = 415, response = openapi::UnsupportedMediaType),
+        (status = 429, response = openapi::Busy),
         (status = 503, response = openapi::Unavailable),
     ), security(("service_key" = [])))]
 async fn patch_for(
@@ -198,6 +202,7 @@ async fn patch_for(
         (status = 401, response = openapi::Unauthorized),
         (status = 403, response = openapi::Forbidden),
         (status = 404, response = openapi::NotFound),
+        (status = 429, response = openapi::Busy),
         (status = 503, response = openapi::Unavailable),
     ), security(("user_jwt" = []), ("user_cookie" = [])))]
 async fn delete_own(
@@ -216,6 +221,7 @@ async fn delete_own(
         (status = 401, response = openapi::Unauthorized),
         (status = 403, response = openapi::Forbidden),
         (status = 404, response = openapi::NotFound),
+        (status = 429, response = openapi::Busy),
         (status = 503, response = openapi::Unavailable),
     ), security(("service_key" = [])))]
 async fn delete_for(
@@ -231,7 +237,8 @@ async fn register(api: &Shared, owner: Owner, body: Json) -> Result<Response, Pr
     let registered = api
         .rooms
         .register(&owner.app.id, &owner.user, command)
-        .await?;
+        .await
+        .map_err(refused)?;
     let device = DeviceView::from(registered.device);
     Ok((StatusCode::CREATED, axum::Json(One { device })).into_response())
 }
@@ -253,13 +260,15 @@ async fn patch(api: &Shared, owner: Owner, id: DeviceId, body: Json) -> Answer<O
     let patched = api
         .rooms
         .patch(&owner.app.id, &owner.user, id, patch)
-        .await?;
+        .await
+        .map_err(refused)?;
     let device = patched.ok_or_else(no_such_device)?.into();
     Ok(axum::Json(One { device }))
 }
 
 async fn delete(api: &Shared, owner: Owner, id: DeviceId) -> Answer<Deleted> {
-    match api.rooms.delete(&owner.app.id, &owner.user, id).await? {
+    let deleted = api.rooms.delete(&owner.app.id, &owner.user, id).await;
+    match deleted.map_err(refused)? {
         true => Ok(axum::Json(Deleted { id: id.to_string() })),
         false => Err(no_such_device()),
     }
@@ -274,8 +283,4 @@ async fn existing(
     let device = api.rooms.device(&owner.app.id, &owner.user, id).await?;
     let device = device.filter(|device| device.deleted_at.is_none());
     device.ok_or_else(no_such_device)
-}
-
-fn invalid(faults: Vec<Fault>) -> Problem {
-    Problem::invalid(StatusCode::BAD_REQUEST, faults)
 }

@@ -46,7 +46,7 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         (status = 413, response = openapi::TooLarge),
         (status = 415, response = openapi::UnsupportedMediaType),
         (status = 422, response = openapi::Invalid),
-        (status = 429, description = "The app has as many deliveries under way as it may; `Retry-After` says when to come back.", body = Problem, content_type = "application/problem+json"),
+        (status = 429, response = openapi::Busy),
         (status = 503, response = openapi::Unavailable),
     ), security(("service_key" = [])))]
 async fn send(

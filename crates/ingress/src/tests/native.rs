@@ -1,5 +1,6 @@
 //! The native registry contract.
 
+use fanfare_core::admission::{Refused, Scope};
 use fanfare_types::{Environment, Platform, Status};
 use http::Request;
 use serde_json::json;
@@ -16,7 +17,8 @@ async fn a_user_registers_lists_patches_and_deletes_a_device() {
     let ada = user("ada");
     let body = json!({
         "channel": "ios_push", "token": token(), "environment": "sandbox", "app_version": "2.1.0",
-        "device_model": "iPhone15,3", "os_version": "iOS 18.2", "tags": ["news"], "device_info": {"a": 1}
+        "device_model": "iPhone15,3", "os_version": "iOS 18.2", "tags": ["news"], "device_info": {"a": 1},
+        "platform": "ios"
     });
     let answer = api.call("POST", "/v1/devices", &ada, Some(body)).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
@@ -86,6 +88,37 @@ async fn a_service_does_the_same_for_any_user() {
     api.call("GET", "/v1/users/%ff/devices", SERVICE, None)
         .await
         .problem(404, "user_not_found");
+}
+
+#[tokio::test]
+async fn a_change_without_room_says_so_of_devices_and_as_documented() {
+    let api = Harness::new();
+    api.rooms.devices.lock().push(device("ada", 1));
+    let one = format!("/v1/devices/{}", device("ada", 1).id);
+    let body = json!({"channel": "fcm", "token": "t"});
+    let document: Value = serde_json::from_str(&crate::openapi()).unwrap();
+    for (scope, status, code) in [
+        (Scope::App, 429, "no_room_for_user"),
+        (Scope::Gateway, 503, "no_room"),
+    ] {
+        for (method, path, documented, body) in [
+            ("POST", "/v1/devices", "/v1/devices", Some(body.clone())),
+            ("DELETE", &one, "/v1/devices/{id}", None),
+        ] {
+            *api.rooms.failure.lock() = Some(fanfare_actors::Error::Refused(Refused {
+                scope,
+                retry_after: Duration::from_secs(2),
+            }));
+            let answer = api.call(method, path, &user("ada"), body).await;
+            answer.problem(status, code);
+            let detail = answer.json()["detail"].to_string();
+            assert!(detail.contains("devices") && !detail.contains("deliver"));
+            assert_eq!(answer.headers["retry-after"], "2");
+            let operation = &document["paths"][documented][method.to_lowercase()];
+            let response = &operation["responses"][status.to_string()];
+            assert!(response.is_object(), "{method} {documented}: {status}");
+        }
+    }
 }
 
 #[tokio::test]
