@@ -9,7 +9,6 @@ mod flights;
 mod owned;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use fanfare_core::pool::{ConnectionId, How, Job, Returned};
 use fanfare_core::revocations::{Revocations, Standing};
@@ -325,6 +324,3 @@ fn chain(error: &dyn std::error::Error) -> String {
     }
     text
 }
-
-/// How long a connection may stay silent before it is asked whether it lives. FCM punishes being asked.
-pub(crate) const APNS_PING_AFTER: Duration = Duration::from_secs(60);

@@ -30,6 +30,7 @@ pub struct Config {
     pub notifications: notifications::Limits,
     pub registry: RegistryConfig,
     pub journal: JournalConfig,
+    /// For every connection; `streams_initial` is the provider's own, and FCM is never pinged.
     pub link: fanfare_link::Config,
     /// Longest wait of a `call` into the tree. Default 5 s; afterwards 503.
     pub call_timeout: Duration,

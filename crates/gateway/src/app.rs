@@ -170,6 +170,8 @@ fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfare_ingress::
     fanfare_ingress::Config {
         apps: doors.into(),
         body_bytes_max: limits.body_bytes_max,
+        bodies_bytes_max: limits.bodies_bytes_max,
+        requests_max: limits.requests_max,
         targets_max: limits.targets_max,
         connections_max: limits.connections_max,
         request_timeout: limits.request_timeout,
@@ -212,6 +214,10 @@ fn system_config(settings: &Settings) -> system::Config {
             connect_timeout: settings.link.connect_timeout,
             request_timeout: settings.link.request_timeout,
             streams_max: u32::try_from(settings.link.streams_max).unwrap_or(u32::MAX),
+            queue_max: settings.link.queue_max,
+            ping_after: Some(settings.link.ping_after),
+            ping_timeout: settings.link.ping_timeout,
+            answer_bytes_max: settings.link.answer_bytes_max,
             write_buffer_bytes: settings.link.write_buffer_bytes,
             ..fanfare_link::Config::default()
         },

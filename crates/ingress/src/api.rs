@@ -11,14 +11,10 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::auth::Doors;
-use crate::body::BODIES_BYTES_MAX;
 use crate::config::{Config, Handles};
 use crate::problem::Problem;
 use crate::rooms::Rooms;
 use crate::{native, notifications, observe, openapi, operations};
-
-/// Requests under way at once, on all connections. At it: 503 with `Retry-After`.
-const REQUESTS_MAX: usize = 20_000;
 
 /// What handlers share.
 pub(crate) struct Api {
@@ -47,14 +43,15 @@ impl Api {
         clock: Clock,
     ) -> std::io::Result<Shared> {
         let doors = Doors::new(&config.apps).map_err(std::io::Error::other)?;
+        let room = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         Ok(Arc::new(Api {
+            bodies: room(config.bodies_bytes_max),
+            requests: room(config.requests_max),
             config,
             doors,
             rooms,
             telemetry,
             clock,
-            bodies: Arc::new(Semaphore::new(BODIES_BYTES_MAX)),
-            requests: Arc::new(Semaphore::new(REQUESTS_MAX)),
         }))
     }
 }

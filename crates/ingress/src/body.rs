@@ -12,10 +12,6 @@ use crate::api::Shared;
 use crate::json;
 use crate::problem::Problem;
 
-/// Bytes of all bodies held at once, as text. At it: 503 with `Retry-After`, whatever the number of connections.
-/// (A body may take some thirty times its size once it is read: a list of single digits does.)
-pub(crate) const BODIES_BYTES_MAX: usize = 64 << 20;
-
 /// How much of a body over the limit is read and thrown away, so that its sender reads the 413 instead of a
 /// broken connection. A sender of more sees its connection closed.
 const DISCARDED_BYTES_MAX: usize = 32 << 20;

@@ -15,6 +15,13 @@ pub struct Config {
     pub apps: Arc<[AppDoor]>,
     /// Longest request body, in bytes. Default 2 MiB. Beyond it 413.
     pub body_bytes_max: usize,
+    /// Bytes of all request bodies held at once, as text. Default 64 MiB. At it 503 with `Retry-After`, whatever
+    /// the number of connections. (A body may take some thirty times its size once it is read: a list of single
+    /// digits does.)
+    pub bodies_bytes_max: usize,
+    /// Requests under way at once on a listener, on all connections. Default 20,000. At it 503 with
+    /// `Retry-After`.
+    pub requests_max: usize,
     /// Most entries of `to` in one notification. Default 10,000. Beyond it 422.
     pub targets_max: usize,
     /// HTTP connections at once on a listener. Default 10,000. At it, new ones wait in the accept queue.

@@ -76,6 +76,8 @@ pub(crate) fn config() -> Config {
     Config {
         apps: [shop, news].into(),
         body_bytes_max: 64 << 10,
+        bodies_bytes_max: 1 << 20,
+        requests_max: 100,
         targets_max: 10,
         connections_max: 100,
         request_timeout: Duration::from_secs(30),

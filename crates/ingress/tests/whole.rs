@@ -174,6 +174,8 @@ fn api_config() -> Config {
     Config {
         apps: [door].into(),
         body_bytes_max: 2 << 20,
+        bodies_bytes_max: 64 << 20,
+        requests_max: 1000,
         targets_max: 10_000,
         connections_max: 100,
         request_timeout: DEADLINE,

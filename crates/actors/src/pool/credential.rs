@@ -12,7 +12,6 @@ use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
 
-use crate::connection::APNS_PING_AFTER;
 use crate::{ApnsCredential, App, FcmCredential};
 
 /// Apple refuses a provider token that is older than an hour; a little less, for clocks that differ.
@@ -125,10 +124,10 @@ impl Credential {
         }
     }
 
-    /// `link` with what this provider wants.
+    /// `link` with what this provider wants; FCM punishes being pinged.
     pub(crate) fn link(&self, link: &fanfare_link::Config) -> fanfare_link::Config {
         let (streams_initial, ping_after) = match self.way {
-            Way::Apns(_) => (APNS_STREAMS_INITIAL, Some(APNS_PING_AFTER)),
+            Way::Apns(_) => (APNS_STREAMS_INITIAL, link.ping_after),
             Way::Fcm(_) => (FCM_STREAMS_INITIAL, None),
         };
         fanfare_link::Config {

@@ -1,6 +1,6 @@
 //! How an app's user JWTs are checked.
 
-use fanfare_ingress::auth::{JwtDoor, JwtKeys};
+use fanfare_ingress::auth::{JwksLimits, JwtDoor, JwtKeys};
 use jsonwebtoken::{Algorithm, DecodingKey};
 
 use super::section::Section;
@@ -60,6 +60,7 @@ fn keys(section: &Section<'_>, algorithms: &[Algorithm]) -> Option<JwtKeys> {
     let secret = section.secret("hs256_secret", "hs256_secret_file");
     let set = section.file("jwks_file");
     let url = section.text("jwks_url").map(str::to_owned);
+    let limits = fetching(section);
     let shared = algorithms.contains(&Algorithm::HS256);
     let given = |name| section.has(name);
     if shared {
@@ -74,7 +75,7 @@ fn keys(section: &Section<'_>, algorithms: &[Algorithm]) -> Option<JwtKeys> {
             None
         }
         (Some(set), None) => key_set(section, &set, algorithms),
-        (None, Some(url)) if is_trusted(&url) => Some(JwtKeys::Url(url)),
+        (None, Some(url)) if is_trusted(&url) => Some(JwtKeys::Url(url, limits)),
         (None, Some(_)) => {
             section.fault("jwks_url", "must be an https URL");
             None
@@ -89,6 +90,21 @@ fn keys(section: &Section<'_>, algorithms: &[Algorithm]) -> Option<JwtKeys> {
             None
         }
     }
+}
+
+/// How keys are fetched from `jwks_url`.
+fn fetching(section: &Section<'_>) -> JwksLimits {
+    let default = JwksLimits::default();
+    let limits = JwksLimits {
+        refresh: section.duration("jwks_refresh", default.refresh),
+        retry: section.duration("jwks_retry", default.retry),
+        timeout: section.duration("jwks_timeout", default.timeout),
+        bytes_max: section.bytes("jwks_max", default.bytes_max),
+    };
+    if limits.retry > limits.refresh {
+        section.fault("jwks_retry", "must not be longer than jwks_refresh");
+    }
+    limits
 }
 
 /// HTTPS, or this machine: whoever answers decides whose tokens hold.

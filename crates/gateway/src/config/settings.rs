@@ -39,6 +39,8 @@ pub struct Store {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Limits {
     pub body_bytes_max: usize,
+    pub bodies_bytes_max: usize,
+    pub requests_max: usize,
     pub targets_max: usize,
     pub connections_max: usize,
     pub request_timeout: Duration,
@@ -78,6 +80,10 @@ pub struct Link {
     pub connect_timeout: Duration,
     pub request_timeout: Duration,
     pub streams_max: usize,
+    pub queue_max: usize,
+    pub ping_after: Duration,
+    pub ping_timeout: Duration,
+    pub answer_bytes_max: usize,
     pub write_buffer_bytes: usize,
 }
 
@@ -121,6 +127,10 @@ impl Default for Settings {
                 connect_timeout: 10 * SECOND,
                 request_timeout: 30 * SECOND,
                 streams_max: 500,
+                queue_max: 1000,
+                ping_after: 60 * SECOND,
+                ping_timeout: 20 * SECOND,
+                answer_bytes_max: 16 << 10,
                 write_buffer_bytes: 32 << 10,
             },
             log: Log {
@@ -135,6 +145,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             body_bytes_max: 2 << 20,
+            bodies_bytes_max: 64 << 20,
+            requests_max: 20_000,
             targets_max: 10_000,
             connections_max: 10_000,
             request_timeout: 30 * SECOND,
@@ -153,6 +165,8 @@ impl Default for Limits {
 }
 
 const COUNT: std::ops::RangeInclusive<usize> = 1..=100_000_000;
+/// Requests come in batches of 64; a batch that could never fit would go round for ever.
+const LINK_QUEUE: std::ops::RangeInclusive<usize> = 64..=1_000_000;
 
 pub(crate) fn read(root: &Section<'_>) -> Settings {
     let default = Settings::default();
@@ -204,6 +218,8 @@ fn store(section: Section<'_>, default: &Store) -> Store {
 fn limits(section: Section<'_>, default: Limits) -> Limits {
     let limits = Limits {
         body_bytes_max: section.bytes("body_max", default.body_bytes_max),
+        bodies_bytes_max: section.bytes("bodies_max", default.bodies_bytes_max),
+        requests_max: section.integer("requests_max", default.requests_max, COUNT),
         targets_max: section.integer("targets_max", default.targets_max, 1..=10_000),
         connections_max: section.integer("connections_max", default.connections_max, COUNT),
         request_timeout: section.duration("request_timeout", default.request_timeout),
@@ -227,6 +243,9 @@ fn limits(section: Section<'_>, default: Limits) -> Limits {
             "deliveries_per_app_max",
             "must not be greater than deliveries_max",
         );
+    }
+    if limits.body_bytes_max > limits.bodies_bytes_max {
+        section.fault("bodies_max", "must not be less than body_max");
     }
     if limits.ttl_default > limits.ttl_max {
         section.fault("ttl_default", "must not be longer than ttl_max");
@@ -273,6 +292,10 @@ fn link(section: Section<'_>, default: &Link) -> Link {
         connect_timeout: section.duration("connect_timeout", default.connect_timeout),
         request_timeout: section.duration("request_timeout", default.request_timeout),
         streams_max: section.integer("streams_max", default.streams_max, 1..=10_000),
+        queue_max: section.integer("queue_max", default.queue_max, LINK_QUEUE),
+        ping_after: section.duration("ping_after", default.ping_after),
+        ping_timeout: section.duration("ping_timeout", default.ping_timeout),
+        answer_bytes_max: section.bytes("answer_max", default.answer_bytes_max),
         write_buffer_bytes: section.bytes("write_buffer", default.write_buffer_bytes),
     };
     section.finish();

@@ -1,3 +1,7 @@
+use std::time::Duration;
+
+use fanfare_ingress::auth::{JwksLimits, JwtKeys};
+
 use super::*;
 
 /// Parses a text that must be faulty, and gives its faults as lines.
@@ -48,6 +52,35 @@ fn the_example_file_says_the_defaults() {
         ..Settings::default()
     };
     assert_eq!(settings, expected);
+}
+
+#[test]
+fn the_links_defaults_are_its_own() {
+    let (link, own) = (Settings::default().link, fanfare_link::Config::default());
+    assert_eq!(link.connect_timeout, own.connect_timeout);
+    assert_eq!(link.request_timeout, own.request_timeout);
+    assert_eq!(link.streams_max, own.streams_max as usize);
+    assert_eq!(link.queue_max, own.queue_max);
+    assert_eq!(link.ping_timeout, own.ping_timeout);
+    assert_eq!(link.answer_bytes_max, own.answer_bytes_max);
+    assert_eq!(link.write_buffer_bytes, own.write_buffer_bytes);
+}
+
+#[test]
+fn limits_that_contradict_each_other_are_faults() {
+    let text = format!(
+        "[limits]\nbodies_max = \"1MiB\"\nttl_max = \"1d\"\n[link]\nqueue_max = 63\n{MINIMAL}"
+    );
+    let found = faults(&text, &[]);
+    let expect = [
+        "line 1: limits.ttl_default: must not be longer than ttl_max",
+        "line 2: limits.bodies_max: must not be less than body_max",
+        "line 5: link.queue_max: must be between 64 and",
+    ];
+    assert_eq!(found.len(), expect.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expect) {
+        assert!(found.starts_with(expected), "{found} / {expected}");
+    }
 }
 
 #[test]
@@ -138,7 +171,7 @@ fn jwt_faults(table: &str, jwks: &str) -> String {
     let directory = tempfile::tempdir().unwrap();
     std::fs::write(directory.path().join("jwks.json"), jwks).unwrap();
     let text = format!("{MINIMAL}[apps.jwt]\n{table}\n");
-    match parse(&text, directory.path(), [].into_iter()) {
+    match parse(&text, directory.path(), []) {
         Ok(_) => String::new(),
         Err(faults) => faults.0.iter().map(ToString::to_string).collect(),
     }
@@ -169,4 +202,41 @@ fn a_key_set_is_looked_at_before_the_start() {
         );
         assert!(found.contains("jwks_url: must be an https URL"), "{found}");
     }
+}
+
+#[test]
+fn fetching_keys_has_the_bounds_the_example_says() {
+    let bounds = |more: &str| {
+        let text = format!(
+            "{MINIMAL}[apps.jwt]\nalgorithms = [\"ES256\"]\njwks_url = \"https://id.example/keys\"\n{more}"
+        );
+        let config = accepted(&text, &[]);
+        match config.apps[0].0.jwt.clone().map(|jwt| jwt.keys) {
+            Some(JwtKeys::Url(_, limits)) => limits,
+            _ => panic!("keys from the URL"),
+        }
+    };
+    assert_eq!(bounds(""), JwksLimits::default());
+    let example: Vec<_> = include_str!("../../../../fanfare.example.toml")
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .filter(|line| line.starts_with("jwks_") && !line.starts_with("jwks_url"))
+        .collect();
+    assert_eq!(example.len(), 4);
+    assert_eq!(bounds(&example.join("\n")), JwksLimits::default());
+    let given = bounds(
+        "jwks_refresh = \"2h\"\njwks_retry = \"3s\"\njwks_timeout = \"4s\"\njwks_max = \"5B\"",
+    );
+    let expected = JwksLimits {
+        refresh: Duration::from_secs(7200),
+        retry: Duration::from_secs(3),
+        timeout: Duration::from_secs(4),
+        bytes_max: 5,
+    };
+    assert_eq!(given, expected);
+    let found = jwt_faults(
+        "algorithms = [\"ES256\"]\njwks_url = \"https://id.example\"\njwks_refresh = \"30s\"",
+        "",
+    );
+    assert!(found.contains("jwks_retry: must not be longer"), "{found}");
 }

@@ -17,18 +17,18 @@ use tokio::time::Instant;
 use super::VerifyingKey;
 use crate::problem::Problem;
 
-/// The bounds of one source.
-#[derive(Clone, Debug)]
-pub(super) struct Limits {
+/// The bounds of one source of keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
     /// How long a fetched set is used before it is fetched anew. Default 10 min.
-    pub(super) refresh: Duration,
+    pub refresh: Duration,
     /// Least time between two fetches, whatever callers send. Default 1 min; until then an unknown `kid` is
     /// refused from what is known.
-    pub(super) retry: Duration,
+    pub retry: Duration,
     /// Longest fetch. Default 5 s; afterwards the old keys stay in use.
-    pub(super) timeout: Duration,
+    pub timeout: Duration,
     /// Largest set, in bytes. Default 256 KiB; a larger one is not read.
-    pub(super) bytes_max: usize,
+    pub bytes_max: usize,
 }
 
 impl Default for Limits {

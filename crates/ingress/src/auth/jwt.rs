@@ -83,7 +83,7 @@ impl<'t> Parts<'t> {
         let holds = match &jwt.keys {
             JwtKeys::Secret(key) => self.header.alg == Algorithm::HS256 && self.is_signed_by(key),
             JwtKeys::Set(keys) => self.is_signed_by_one(keys),
-            JwtKeys::Url(_) => {
+            JwtKeys::Url(..) => {
                 let source = door.jwks.as_ref().ok_or_else(invalid_token)?;
                 let keys = source.keys(self.header.kid.as_deref()).await?;
                 self.is_signed_by_one(&keys)

@@ -14,7 +14,7 @@ mod tests;
 pub(crate) use caller::{Service, User};
 #[cfg(test)]
 pub(crate) use jwks::http2_client;
-pub use jwks::key_set;
+pub use jwks::{Limits as JwksLimits, key_set};
 pub use jwt::VerifyingKey;
 
 use std::sync::Arc;
@@ -66,9 +66,8 @@ pub enum JwtKeys {
     Secret(DecodingKey),
     /// A JWK set from a file, by `kid`.
     Set(Vec<VerifyingKey>),
-    /// A JWK set fetched from this URL, kept for ten minutes and read again for an unknown `kid` (at most
-    /// once a minute).
-    Url(String),
+    /// A JWK set fetched from this URL, kept for [`JwksLimits::refresh`] and read again for an unknown `kid`.
+    Url(String, JwksLimits),
 }
 
 impl std::fmt::Debug for JwtDoor {
@@ -112,14 +111,15 @@ impl Doors {
     /// When an app's keys come from a URL and no TLS client can be made (no trusted roots on this machine).
     pub(crate) fn new(apps: &[AppDoor]) -> Result<Self, jwks::Unusable> {
         let door = |app: &AppDoor| {
-            let url = match app.jwt.as_ref().map(|jwt| &jwt.keys) {
-                Some(JwtKeys::Url(url)) => Some(url),
+            let jwks = match app.jwt.as_ref().map(|jwt| &jwt.keys) {
+                Some(JwtKeys::Url(url, limits)) => {
+                    Some(jwks::Source::new(&app.id, url, limits.clone())?)
+                }
                 _ => None,
             };
-            let source = url.map(|url| jwks::Source::new(&app.id, url, jwks::Limits::default()));
             Ok(Door {
                 app: Arc::new(app.clone()),
-                jwks: source.transpose()?,
+                jwks,
             })
         };
         apps.iter().map(door).collect::<Result<_, _>>().map(Doors)

@@ -107,6 +107,8 @@ async fn bodies_take_room_and_give_it_back() {
         telemetry: Telemetry::new(),
     };
     let all = api.bodies.available_permits();
+    assert_eq!(all, config().bodies_bytes_max);
+    assert_eq!(api.requests.available_permits(), config().requests_max);
     let held = api
         .bodies
         .clone()

@@ -144,11 +144,8 @@ async fn identity_provider(answers: Vec<String>) -> (String, Arc<AtomicUsize>) {
 
 /// One app whose keys come from a URL, with these bounds.
 fn fetching(url: &str, limits: jwks::Limits) -> Doors {
-    let door = public_keys(vec![Algorithm::ES256], JwtKeys::Url(url.to_owned()));
-    let mut doors = lone(door);
-    let source = jwks::Source::new(&doors.0[0].app.id, url, limits).unwrap();
-    doors.0[0].jwks = Some(source);
-    doors
+    let keys = JwtKeys::Url(url.to_owned(), limits);
+    lone(public_keys(vec![Algorithm::ES256], keys))
 }
 
 #[tokio::test]
