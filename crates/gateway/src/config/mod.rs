@@ -7,6 +7,7 @@
 mod apps;
 mod faults;
 mod jwt;
+pub mod limits;
 mod providers;
 mod section;
 pub mod settings;
