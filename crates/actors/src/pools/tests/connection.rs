@@ -138,3 +138,24 @@ async fn what_comes_after_the_end_goes_back_untouched() {
     let stopped = alone.connection.wait(Some(DEADLINE)).await;
     assert!(stopped.is_ok());
 }
+
+#[tokio::test]
+async fn apns_is_asked_whether_it_lives_as_configured_and_fcm_never() {
+    let simulator = Simulator::start(material().config()).await.unwrap();
+    let apps: Arc<[App]> = [app(&simulator)].into();
+    let after = Some(Duration::from_secs(7));
+    let configured = fanfare_link::Config {
+        ping_after: after,
+        ..fanfare_link::Config::default()
+    };
+    let mut found: Vec<_> = credential::all(&apps)
+        .unwrap()
+        .iter()
+        .map(|credential| {
+            let link = credential.link(&configured);
+            (credential.channel().as_str(), link.ping_after)
+        })
+        .collect();
+    found.dedup();
+    assert_eq!(found, [("ios_push", after), ("fcm", None)]);
+}
