@@ -108,12 +108,19 @@ fn body(args: &Args) -> anyhow::Result<Value> {
     Ok(json!({ "to": to, "message": message }))
 }
 
-/// Sends a request and reads its JSON; a refusal becomes an error with every fault in it.
+/// Sends a request and reads its answer.
 pub(crate) async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
-    let response = request
-        .send()
-        .await
-        .context("the gateway does not answer")?;
+    read(
+        request
+            .send()
+            .await
+            .context("the gateway does not answer")?,
+    )
+    .await
+}
+
+/// Reads an answer's JSON; a refusal becomes an error with every fault in it.
+pub(crate) async fn read(response: reqwest::Response) -> anyhow::Result<Value> {
     let status = response.status();
     let answer: Value = response
         .json()

@@ -5,15 +5,19 @@ use std::time::Duration;
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
+use reqwest::{Response, StatusCode};
 use serde_json::Value;
 
 use super::crowd::{Device, user_name};
 use super::processes::Processes;
 use super::text;
-use crate::commands::send::answer;
+use crate::commands::send::{answer, read};
 
 /// Registrations under way at once.
 const REGISTRATIONS: usize = 64;
+
+/// Longest time a full gateway is asked again and again.
+const ACCEPTED_WITHIN: Duration = Duration::from_secs(300);
 
 pub(super) struct Gateway {
     client: reqwest::Client,
@@ -67,16 +71,34 @@ impl Gateway {
             .await
     }
 
-    /// Sends a notification under an idempotency key, so that asking again could not send it twice.
+    /// Sends a notification under an idempotency key, so that asking again could not send it twice. A gateway
+    /// that is full is asked again when it says.
     pub(super) async fn notify(&self, body: &Value, key: &str) -> anyhow::Result<Accepted> {
-        let request = self
-            .client
-            .post(format!("{}/v1/notifications", self.url))
-            .bearer_auth(self.key.expose());
-        let accepted = answer(request.header("idempotency-key", key).json(body)).await?;
+        let ask = async {
+            loop {
+                let response = self.post_notification(body, key).await?;
+                let Some(after) = retry_after(&response) else {
+                    return read(response).await;
+                };
+                tokio::time::sleep(after).await;
+            }
+        };
+        let accepted = tokio::time::timeout(ACCEPTED_WITHIN, ask)
+            .await
+            .context("the gateway had no room all the time")??;
         Ok(Accepted {
             id: text(&accepted, "id")?.to_owned(),
         })
+    }
+
+    async fn post_notification(&self, body: &Value, key: &str) -> anyhow::Result<Response> {
+        let request = self
+            .client
+            .post(format!("{}/v1/notifications", self.url))
+            .bearer_auth(self.key.expose())
+            .header("idempotency-key", key)
+            .json(body);
+        request.send().await.context("the gateway does not answer")
     }
 
     /// Waits until every delivery of a notification has its outcome; returns how many there are.
@@ -106,4 +128,23 @@ impl Gateway {
             .await
             .context("not every outcome came in time")?
     }
+}
+
+/// How long a full gateway wants to be left alone.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let full = [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ];
+    if !full.contains(&response.status()) {
+        return None;
+    }
+    let seconds = response
+        .headers()
+        .get("retry-after")?
+        .to_str()
+        .ok()?
+        .parse()
+        .ok()?;
+    Some(Duration::from_secs(seconds))
 }
