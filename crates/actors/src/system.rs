@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fanfare_core::admission::Admission;
 use fanfare_core::restart::Policy;
-use fanfare_core::{admission, revocations};
+use fanfare_core::{admission, cleanup, revocations};
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::Clock;
@@ -30,6 +30,8 @@ pub struct Config {
     pub notifications: notifications::Limits,
     pub registry: RegistryConfig,
     pub journal: JournalConfig,
+    /// When suspect addresses are too many to be believed.
+    pub cleanup: cleanup::Limits,
     /// For every connection; `streams_initial` is the provider's own, and FCM is never pinged.
     pub link: fanfare_link::Config,
     /// Longest wait of a `call` into the tree. Default 5 s; afterwards 503.

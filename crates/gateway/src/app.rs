@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use fanfare_actors::{App as ActorsApp, System, system};
-use fanfare_core::{admission, revocations};
+use fanfare_core::{admission, cleanup, revocations};
 use fanfare_ingress::{AppDoor, Handles};
 use fanfare_store::{Store, embedded};
 use fanfare_telemetry::Telemetry;
@@ -209,6 +209,12 @@ fn system_config(settings: &Settings) -> system::Config {
             flush_after: journal.flush_after,
             flush_count: journal.flush_count,
             retention: journal.retention,
+        },
+        cleanup: cleanup::Limits {
+            suspect_share_max: settings.cleanup.suspect_share_max,
+            window: settings.cleanup.suspect_window,
+            suspect_hold: settings.cleanup.suspect_hold,
+            ..cleanup::Limits::default()
         },
         link: fanfare_link::Config {
             connect_timeout: settings.link.connect_timeout,

@@ -141,6 +141,7 @@ fn system_config() -> system::Config {
             flush_count: 10,
             retention: 24 * hour,
         },
+        cleanup: fanfare_core::cleanup::Limits::default(),
         link: fanfare_link::Config::default(),
         call_timeout: DEADLINE,
     }

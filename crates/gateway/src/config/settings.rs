@@ -25,6 +25,7 @@ pub struct Settings {
     pub limits: Limits,
     pub registry: Registry,
     pub journal: Journal,
+    pub cleanup: Cleanup,
     pub link: Link,
     pub log: Log,
 }
@@ -54,6 +55,13 @@ pub struct Journal {
     pub flush_after: Duration,
     pub flush_count: usize,
     pub retention: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cleanup {
+    pub suspect_share_max: f64,
+    pub suspect_window: Duration,
+    pub suspect_hold: Duration,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -104,6 +112,11 @@ impl Default for Settings {
                 flush_count: 1024,
                 retention: 7 * DAY,
             },
+            cleanup: Cleanup {
+                suspect_share_max: 0.05,
+                suspect_window: 600 * SECOND,
+                suspect_hold: 2 * SECOND,
+            },
             link: Link {
                 connect_timeout: 10 * SECOND,
                 request_timeout: 30 * SECOND,
@@ -145,6 +158,7 @@ pub(crate) fn read(root: &Section<'_>) -> Settings {
         limits: limits::read(root.section("limits"), &default.limits),
         registry: registry(root.section("registry"), default.registry),
         journal: journal(root.section("journal"), &default.journal),
+        cleanup: cleanup(root.section("cleanup"), &default.cleanup),
         link: link(root.section("link"), &default.link),
         log: log(root.section("log"), default.log),
     }
@@ -204,6 +218,16 @@ fn journal(section: Section<'_>, default: &Journal) -> Journal {
     };
     section.finish();
     journal
+}
+
+fn cleanup(section: Section<'_>, default: &Cleanup) -> Cleanup {
+    let cleanup = Cleanup {
+        suspect_share_max: section.fraction("suspect_share_max", default.suspect_share_max),
+        suspect_window: section.duration("suspect_window", default.suspect_window),
+        suspect_hold: section.duration("suspect_hold", default.suspect_hold),
+    };
+    section.finish();
+    cleanup
 }
 
 fn link(section: Section<'_>, default: &Link) -> Link {

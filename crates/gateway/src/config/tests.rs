@@ -67,6 +67,17 @@ fn the_links_defaults_are_its_own() {
 }
 
 #[test]
+fn the_guards_defaults_are_its_own() {
+    let own = fanfare_core::cleanup::Limits::default();
+    let expected = settings::Cleanup {
+        suspect_share_max: own.suspect_share_max,
+        suspect_window: own.window,
+        suspect_hold: own.suspect_hold,
+    };
+    assert_eq!(Settings::default().cleanup, expected);
+}
+
+#[test]
 fn limits_that_contradict_each_other_are_faults() {
     let text = format!(
         "[limits]\nbodies_max = \"1MiB\"\nttl_max = \"1d\"\n[link]\nqueue_max = 63\n{MINIMAL}"

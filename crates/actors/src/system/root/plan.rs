@@ -88,7 +88,10 @@ impl Plan {
 
     fn reaper(&self, registry: &Registry, slots: &Slots) -> Child {
         let args = reaper::Args {
-            limits: reaper::Limits::default(),
+            limits: reaper::Limits {
+                guard: self.config.cleanup.clone(),
+                ..reaper::Limits::default()
+            },
             registry: registry.clone(),
             store: self.ways.store.clone(),
             telemetry: self.ways.telemetry.clone(),

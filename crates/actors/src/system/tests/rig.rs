@@ -188,6 +188,7 @@ pub(super) fn config() -> Config {
             flush_count: 1_024,
             retention: Duration::from_secs(7 * 86_400),
         },
+        cleanup: fanfare_core::cleanup::Limits::default(),
         link: fanfare_link::Config::default(),
         call_timeout: Duration::from_secs(5),
     }
