@@ -34,7 +34,7 @@ pub struct Args {
     /// Makes it safe to run the same command twice.
     #[arg(long)]
     idempotency_key: Option<String>,
-    /// Wait for every outcome, at most this many seconds.
+    /// Wait for every outcome, at most this many seconds; fail unless all are delivered.
     #[arg(long, value_name = "SECONDS")]
     wait: Option<u64>,
     /// Print the gateway's answer as JSON.
@@ -69,15 +69,24 @@ async fn send(args: &Args) -> anyhow::Result<()> {
     };
     if args.json {
         println!("{shown}");
-        return Ok(());
+    } else {
+        print(&id, &shown);
     }
+    let all_delivered = shown["counts"]["delivered"] == shown["recipients"];
+    anyhow::ensure!(
+        args.wait.is_none() || all_delivered,
+        "not everything was delivered"
+    );
+    Ok(())
+}
+
+fn print(id: &str, shown: &Value) {
     println!("notification {id}: {} recipients", shown["recipients"]);
     for (outcome, count) in shown["counts"].as_object().into_iter().flatten() {
         if count.as_u64() != Some(0) {
             println!("  {outcome:<10} {count}");
         }
     }
-    Ok(())
 }
 
 fn body(args: &Args) -> anyhow::Result<Value> {

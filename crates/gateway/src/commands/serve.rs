@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context;
 use fanfare_telemetry::logs;
 
 use crate::app::App;
@@ -28,10 +29,16 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 async fn serve(config: Config) -> anyhow::Result<()> {
     let app = App::start(config).await?;
-    tracing::info!(api = %app.api, admin = ?app.admin, "serving");
+    let admin = app.admin.map_or_else(
+        || "on the api's address".to_owned(),
+        |admin| admin.to_string(),
+    );
+    tracing::info!(api = %app.api, admin, "serving");
     println!("fanfare serves http://{}", app.api);
     let asked = tokio::select! {
         asked = super::asked_to_end() => asked,
+        // Without an answer of ours a SIGHUP would end the process.
+        never = on_hangup() => never,
         reason = app.failed() => Err(anyhow::anyhow!("cannot go on: {reason}")),
     };
     asked?;
@@ -49,4 +56,14 @@ async fn serve(config: Config) -> anyhow::Result<()> {
             Err(anyhow::anyhow!("ended before the drain was over; unfinished work goes on at the next start"))
         }
     }
+}
+
+/// Says at each SIGHUP that the configuration is read at the start only.
+async fn on_hangup() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+    while hangup.recv().await.is_some() {
+        tracing::warn!("a changed configuration needs a restart; nothing was changed");
+    }
+    std::future::pending().await
 }

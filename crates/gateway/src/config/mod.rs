@@ -110,19 +110,25 @@ fn read_apps(root: &Section<'_>, settings: &Settings) -> Vec<(AppDoor, App)> {
         }
         apps.push(app);
     }
-    let jwt_apps = apps.iter().filter(|(door, _)| door.jwt.is_some()).count();
-    let unnamed = |door: &AppDoor| {
-        door.jwt
-            .as_ref()
-            .is_some_and(|jwt| jwt.issuer.is_none() && jwt.audience.is_none())
+    tell_apart(root, &apps);
+    apps
+}
+
+/// A user's JWT must belong to one app: by its issuer, its audience, or both.
+fn tell_apart(root: &Section<'_>, apps: &[(AppDoor, App)]) {
+    let claims = |door: &AppDoor| {
+        let jwt = door.jwt.as_ref()?;
+        Some((jwt.issuer.clone(), jwt.audience.clone()))
     };
-    if jwt_apps > 1 && apps.iter().any(|(door, _)| unnamed(door)) {
+    let all: Vec<_> = apps.iter().filter_map(|(door, _)| claims(door)).collect();
+    let unnamed = all.contains(&(None, None));
+    let twice = (1..all.len()).any(|index| all[..index].contains(&all[index]));
+    if all.len() > 1 && (unnamed || twice) {
         root.fault(
             "apps",
-            "several apps take JWTs: each needs jwt.issuer or jwt.audience to be told apart",
+            "several apps take JWTs: each needs a jwt.issuer or jwt.audience of its own to be told apart",
         );
     }
-    apps
 }
 
 #[cfg(test)]

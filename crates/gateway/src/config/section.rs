@@ -289,6 +289,10 @@ impl<'a> Section<'a> {
         }
         if let Some(text) = self.text(name) {
             self.asked.borrow_mut().insert(name_file);
+            if text.is_empty() {
+                self.fault(name, "must not be empty");
+                return None;
+            }
             return Some(Secret::new(text.as_bytes().to_vec()));
         }
         let mut content = self.file(name_file)?;

@@ -251,3 +251,32 @@ fn fetching_keys_has_the_bounds_the_example_says() {
     );
     assert!(found.contains("jwks_retry: must not be longer"), "{found}");
 }
+
+#[test]
+fn secrets_that_can_be_guessed_are_faults() {
+    for (secret, says) in [("", "must not be empty"), ("short", "at least 8 bytes")] {
+        let text = format!("{MINIMAL}[apps.jwt]\nhs256_secret = \"{secret}\"\n");
+        let found = faults(&text, &[]).join("\n");
+        assert!(
+            found.contains("apps[0].jwt.hs256_secret: ") && found.contains(says),
+            "{found}"
+        );
+    }
+}
+
+#[test]
+fn two_apps_of_one_issuer_need_an_audience() {
+    let app = |id: &str, audience: &str| {
+        format!(
+            "[[apps]]\nid = \"{id}\"\n[apps.jwt]\nhs256_secret = \"0123456789abcdef0123456789abcdef\"\nissuer = \"https://id.example\"\n{audience}"
+        )
+    };
+    let same = format!("{}{}", app("shop", ""), app("news", ""));
+    assert!(faults(&same, &[]).join("\n").contains("told apart"));
+    let told_apart = format!(
+        "{}{}",
+        app("shop", "audience = \"shop\"\n"),
+        app("news", "audience = \"news\"\n")
+    );
+    assert_eq!(accepted(&told_apart, &[]).apps.len(), 2);
+}

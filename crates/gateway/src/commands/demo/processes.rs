@@ -156,6 +156,12 @@ async fn start_gateway(config: &Path) -> anyhow::Result<(Child, String)> {
 
 fn ourselves() -> anyhow::Result<Command> {
     let mut command = Command::new(std::env::current_exe().context("finding this program")?);
+    // What the caller exported for a gateway of their own is not meant for this one.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("FANFARE_") {
+            command.env_remove(name);
+        }
+    }
     command
         .kill_on_drop(true)
         .stdin(Stdio::null())
