@@ -38,6 +38,9 @@ pub struct Args {
     /// Addresses that begin so are dead: 410 Unregistered, or 404 UNREGISTERED.
     #[arg(long)]
     dead_prefix: Option<String>,
+    /// Requests kept one by one in the books; beyond them only totals are counted.
+    #[arg(long, default_value_t = 200_000)]
+    book_entries: usize,
     /// Threads that answer.
     #[arg(long, default_value_t = 1)]
     threads: usize,
@@ -70,6 +73,7 @@ async fn simulate(args: &Args) -> anyhow::Result<()> {
         .latency
         .map(|latency| Span::Fixed(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)));
     config.dead_prefix.clone_from(&args.dead_prefix);
+    config.limits.book_entries = args.book_entries;
     let simulator = Simulator::start(config).await?;
     let at = simulator.addresses();
     sandbox::write_credentials(&args.dir, &material, at)?;

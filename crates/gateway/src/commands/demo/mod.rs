@@ -54,9 +54,9 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 async fn demo(args: &Args) -> anyhow::Result<()> {
-    let processes = Processes::start(args.keep).await?;
-    let gateway = Gateway::new(&processes)?;
     let crowd = Crowd::new(args.seed, args.users);
+    let processes = Processes::start(&crowd, args.keep).await?;
+    let gateway = Gateway::new(&processes)?;
 
     let registered = register(&gateway, &crowd).await?;
     processes.script_receipt_retry(&crowd).await?;

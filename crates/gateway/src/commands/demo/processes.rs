@@ -43,11 +43,11 @@ impl Drop for Directory {
 }
 
 impl Processes {
-    pub(super) async fn start(keep: bool) -> anyhow::Result<Self> {
+    pub(super) async fn start(crowd: &Crowd, keep: bool) -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("fanfare-demo-{}", std::process::id()));
         let directory = Directory { path, keep };
         let material = sandbox::material(&directory.path)?;
-        let (simulator, line) = start_simulator(&directory.path).await?;
+        let (simulator, line) = start_simulator(&directory.path, crowd).await?;
         let at: Addresses =
             serde_json::from_str(&line).context("the simulators gave no addresses")?;
         let control = at
@@ -126,7 +126,7 @@ fn receipt_rule(channel: &str, address: &str) -> Value {
     })
 }
 
-async fn start_simulator(directory: &Path) -> anyhow::Result<(Child, String)> {
+async fn start_simulator(directory: &Path, crowd: &Crowd) -> anyhow::Result<(Child, String)> {
     let any = "127.0.0.1:0";
     let mut command = ourselves()?;
     command.args(["simulate", "--json", "--dead-prefix", "dead"]);
@@ -141,6 +141,9 @@ async fn start_simulator(directory: &Path) -> anyhow::Result<(Child, String)> {
         any,
     ]);
     command.arg("--dir").arg(directory);
+    // Room for every push to be compared one by one, and then as many again.
+    let entries = (2 * crowd.devices.len()).to_string();
+    command.args(["--book-entries", &entries]);
     first_line(command, "simulators").await
 }
 
