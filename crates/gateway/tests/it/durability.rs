@@ -74,7 +74,7 @@ async fn kill_9_loses_nothing_and_goes_on_under_the_same_ids() {
         world.register(&format!("user-{n}"), channel, &token).await;
     }
     assert!(world.drain().await);
-    let rounds: u32 = std::env::var("FANFARE_TEST_KILLS")
+    let rounds: u32 = std::env::var("TEST_KILL_ROUNDS")
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(5);
