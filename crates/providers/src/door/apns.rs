@@ -51,12 +51,23 @@ pub(super) fn check(message: &Message, faults: &mut Faults) {
     }
 }
 
+/// Headers of a push that the gateway writes itself.
+const WRITTEN_HEADERS: &[&str] = &[
+    "apns-topic",
+    "apns-expiration",
+    "apns-collapse-id",
+    "apns-id",
+    "authorization",
+];
+
 fn check_headers(headers: &Object, faults: &mut Faults) {
     for (name, value) in headers {
         let field = format!("message.apns.headers.{name}");
         if name != PUSH_TYPE && name != PRIORITY {
             let detail = format!("only {PUSH_TYPE} and {PRIORITY} may be set");
-            faults.add(field, "unknown", detail);
+            let is_written = WRITTEN_HEADERS.contains(&name.to_ascii_lowercase().as_str());
+            let code = if is_written { "not_allowed" } else { "unknown" };
+            faults.add(field, code, detail);
         } else if name == PUSH_TYPE && !value.is_null() && named_push_type(value).is_none() {
             faults.add(field, "malformed", "not a push type of APNs");
         } else if name == PRIORITY && !value.is_null() && named_priority(value).is_none() {

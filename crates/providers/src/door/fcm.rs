@@ -50,12 +50,13 @@ const WEBPUSH: &[(&str, Shape)] = &[
     ("fcm_options", Shape::Object),
 ];
 
-/// Data keys FCM keeps for itself; `collapse_key` would be overwritten.
+/// Data keys FCM keeps for itself, in any case; `collapse_key` would be overwritten.
 const RESERVED_KEYS: &[&str] = &["from", "message_type", "collapse_key"];
 const RESERVED_PREFIXES: &[&str] = &["gcm", "google"];
 
 pub(super) fn is_reserved(key: &str) -> bool {
-    RESERVED_KEYS.contains(&key)
+    let key = key.to_ascii_lowercase();
+    RESERVED_KEYS.contains(&key.as_str())
         || RESERVED_PREFIXES
             .iter()
             .any(|prefix| key.starts_with(prefix))

@@ -8,7 +8,7 @@
 //! | `too_long` | a text over its own limit |
 //! | `too_many` | more than [`LOCALES_MAX`] locales |
 //! | `too_large` | over a provider's payload limit once rendered |
-//! | `malformed` | not in the form its field asks for (a locale, an address, a header value) |
+//! | `malformed` | not in the form its field asks for (a locale, an address, a header value; a collapse key of other than printable ASCII) |
 //! | `wrong_type` | another JSON type than the provider reads |
 //! | `reserved` | a data key the provider or the gateway uses itself |
 //! | `duplicate` | the same locale twice, in different case |
@@ -98,8 +98,10 @@ fn check_options(options: &Options, faults: &mut Faults) {
             let detail = format!("at most {COLLAPSE_KEY_BYTES_MAX} bytes");
             faults.add("collapse_key", "too_long", detail);
         }
-        if key.chars().any(char::is_control) || key.trim() != key {
-            let detail = "no control characters, and no spaces around it";
+        // It becomes the value of an HTTP header.
+        let printable = |b: u8| b == b' ' || b.is_ascii_graphic();
+        if !key.bytes().all(printable) || key.trim() != key {
+            let detail = "printable ASCII, with no spaces around it";
             faults.add("collapse_key", "malformed", detail);
         }
     }

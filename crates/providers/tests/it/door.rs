@@ -78,7 +78,7 @@ fn every_fault_is_reported_at_once() {
             ("message.data.ok", "malformed_placeholder"),
             ("message.localized.pt_BR", "malformed"),
             ("message.localized.de.title", "missing_variable"),
-            ("message.apns.headers.apns-topic", "unknown"),
+            ("message.apns.headers.apns-topic", "not_allowed"),
             ("message.fcm.token", "not_allowed"),
         ],
     );
@@ -107,12 +107,13 @@ fn all_missing_variables_of_a_text_are_named() {
 fn reserved_data_keys() {
     for key in [
         "from",
+        "From",
         "message_type",
         "collapse_key",
         "gcm",
         "gcm.n.e",
         "google",
-        "google.c.a",
+        "GOOGLE.c.a",
         "aps",
     ] {
         let field = format!("message.data.{key}");
@@ -330,7 +331,10 @@ fn options_are_checked_with_the_message() {
     let fault = |code| vec![("collapse_key".to_owned(), code)];
     assert_eq!(key(&"k".repeat(64)), []);
     assert_eq!(key(""), fault("empty"));
-    assert_eq!(key(&"ü".repeat(33)), fault("too_long"));
+    assert_eq!(key("a b~"), []);
+    assert_eq!(key(&"k".repeat(65)), fault("too_long"));
+    assert_eq!(key("für"), fault("malformed"));
+    assert_eq!(key("a\u{7f}"), fault("malformed"));
     assert_eq!(key("a\r\nb"), fault("malformed"));
     assert_eq!(key(" a"), fault("malformed"));
     let late = codes(&|options| options.send_at = Some(Timestamp(NOW.0 + 3_600_000)));
