@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, Message, NotificationId};
+use fanfare_types::{Delivery, NotificationId};
 
 /// How many renderings are kept, so that the locales of one notification, or two notifications that take turns
 /// on a connection, do not push each other out. A rendering is at most a payload and its headers: about 6 KiB.
@@ -51,7 +51,8 @@ impl<T> Recent<T> {
             self.last = match self.kept.iter().position(fits) {
                 Some(found) => found,
                 None => {
-                    let rendering = render(texts(message, locale.map(|locale| &**locale)))?;
+                    let texts = message.localized_for(locale.map(|locale| &**locale));
+                    let rendering = render(texts.as_deref())?;
                     self.keep(Kept {
                         id: delivery.live.id,
                         locale: locale.cloned(),
@@ -73,10 +74,6 @@ impl<T> Recent<T> {
         self.oldest = (place + 1) % KEPT;
         place
     }
-}
-
-fn texts<'m>(message: &'m Message, locale: Option<&str>) -> Option<&'m Localized> {
-    message.localized_for(locale).map(|(_, texts)| texts)
 }
 
 impl<T> fmt::Debug for Recent<T> {

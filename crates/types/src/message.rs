@@ -1,5 +1,6 @@
 //! The provider-neutral message, as a caller writes it. Rendering for a provider is in `providers`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -25,7 +26,8 @@ pub struct Message {
     pub badge: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub click_action: Option<String>,
-    /// By locale (`de`, `pt-BR`): replaces the texts for devices of that locale, or of its language.
+    /// By locale (`de`, `pt-BR`): replaces the texts for devices of that locale, or of its language. What a locale
+    /// leaves out is taken from its language, and from the message only if that has none either.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub localized: BTreeMap<String, Localized>,
     /// Merged into the APNs payload last (RFC 7386); its member `headers` may set `apns-push-type`,
@@ -60,18 +62,40 @@ pub struct Localized {
 pub type Variables = BTreeMap<String, String>;
 
 impl Message {
-    /// The texts for a device's locale: exact (`pt-BR`), else its language (`pt`), else none.
-    pub fn localized_for(&self, locale: Option<&str>) -> Option<(&str, &Localized)> {
+    /// The texts for a device's locale: each from the exact locale (`pt-BR`), else from its language (`pt`); none
+    /// if there is neither. What they leave out is the message's own.
+    pub fn localized_for(&self, locale: Option<&str>) -> Option<Cow<'_, Localized>> {
         let locale = locale?;
         let found = |wanted: &str| {
             self.localized
                 .iter()
                 .find(|(key, _)| key.eq_ignore_ascii_case(wanted))
+                .map(|(_, texts)| texts)
         };
         let language = locale.split(['-', '_']).next().unwrap_or(locale);
-        found(&locale.replace('_', "-"))
-            .or_else(|| found(language))
-            .map(|(key, texts)| (key.as_str(), texts))
+        let exact = found(&locale.replace('_', "-"));
+        match (exact, found(language)) {
+            (Some(exact), Some(language)) if !std::ptr::eq(exact, language) => {
+                Some(Cow::Owned(exact.or(language)))
+            }
+            (exact, language) => exact.or(language).map(Cow::Borrowed),
+        }
+    }
+}
+
+impl Localized {
+    /// These texts, and those of `other` where there is none.
+    fn or(&self, other: &Localized) -> Localized {
+        let text = |pick: fn(&Localized) -> &Option<String>| {
+            pick(self).as_ref().or(pick(other).as_ref()).cloned()
+        };
+        Localized {
+            title: text(|texts| &texts.title),
+            body: text(|texts| &texts.body),
+            image: text(|texts| &texts.image),
+            sound: text(|texts| &texts.sound),
+            click_action: text(|texts| &texts.click_action),
+        }
     }
 }
 
@@ -100,10 +124,27 @@ mod tests {
         let title = |locale| {
             message
                 .localized_for(Some(locale))
-                .and_then(|(_, texts)| texts.title.as_deref())
+                .and_then(|texts| texts.title.clone())
         };
-        assert_eq!(title("de_AT"), Some("hallo"));
-        assert_eq!(title("pt-br"), Some("oi"));
+        assert_eq!(title("de_AT").as_deref(), Some("hallo"));
+        assert_eq!(title("pt-br").as_deref(), Some("oi"));
         assert_eq!(title("pt-PT"), None);
+    }
+
+    #[test]
+    fn each_text_falls_back_from_the_locale_to_its_language() {
+        let message: Message = serde_json::from_str(
+            r#"{"title":"hi","body":"you","sound":"a","localized":{
+                "de":{"title":"hallo","body":"du"},"de-CH":{"title":"grüezi","image":"i"}}}"#,
+        )
+        .unwrap();
+        let texts = message.localized_for(Some("de_CH")).unwrap();
+        assert_eq!(texts.title.as_deref(), Some("grüezi"));
+        assert_eq!(texts.body.as_deref(), Some("du"));
+        assert_eq!(texts.image.as_deref(), Some("i"));
+        assert_eq!(texts.sound, None);
+        let texts = message.localized_for(Some("de")).unwrap();
+        assert_eq!(texts.title.as_deref(), Some("hallo"));
+        assert_eq!(texts.image, None);
     }
 }

@@ -1,6 +1,6 @@
 //! What only shows once a message is rendered for each provider and locale: its size, and APNs' push type.
 
-use fanfare_types::message::{Localized, Variables};
+use fanfare_types::message::Variables;
 use fanfare_types::{Message, Options};
 
 use super::Faults;
@@ -27,24 +27,25 @@ pub(super) fn check(
     if base > MEASURED_BYTES_MAX || message.localized.len() > LOCALES_MAX {
         return;
     }
-    for (locale, texts) in &message.localized {
-        measure(message, Some((locale, texts)), variables, options, faults);
+    for locale in message.localized.keys() {
+        measure(message, Some(locale), variables, options, faults);
     }
 }
 
 /// Notes what is too large; returns the size of the larger rendering in bytes.
 fn measure(
     message: &Message,
-    localized: Option<(&str, &Localized)>,
+    locale: Option<&str>,
     variables: &Variables,
     options: &Options,
     faults: &mut Faults,
 ) -> usize {
-    let field = localized.map_or_else(
+    let field = locale.map_or_else(
         || "message".to_owned(),
-        |(locale, _)| format!("message.localized.{locale}"),
+        |locale| format!("message.localized.{locale}"),
     );
-    let texts = localized.map(|(_, texts)| texts);
+    let texts = message.localized_for(locale);
+    let texts = texts.as_deref();
     let apns = payload::render(message, texts, variables, options.priority).map(|payload| {
         check_background(&payload, faults);
         (payload.json.len(), payload.push_type.bytes_max)

@@ -158,6 +158,25 @@ fn an_address_that_is_not_hex_never_reaches_the_path() {
 }
 
 #[test]
+fn a_text_that_a_locale_lacks_is_its_languages() {
+    let json = json!({"title": "Hello", "body": "World",
+        "localized": {"de": {"title": "Hallo", "body": "Welt"}, "de-CH": {"title": "Salü"}}});
+    let live = live(message(json), options(), variables(&[]));
+    let mut codec = codec();
+    for (locale, title, text) in [
+        ("de_CH", "Salü", "Welt"),
+        ("de_AT", "Hallo", "Welt"),
+        ("de_CH", "Salü", "Welt"),
+        ("fr", "Hello", "World"),
+    ] {
+        let delivery = delivery(&live, ios(), Some(locale));
+        let body = codec.encode(&delivery, None).unwrap().into_body();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["aps"]["alert"], json!({"title": title, "body": text}));
+    }
+}
+
+#[test]
 fn deliveries_of_one_notification_and_locale_share_a_body() {
     let json = json!({"title": "Hi", "localized": {"de": {"title": "Hallo"}}});
     let live = live(message(json), options(), variables(&[]));

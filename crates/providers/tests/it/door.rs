@@ -166,6 +166,18 @@ fn sizes_are_measured_for_each_provider_and_locale() {
 }
 
 #[test]
+fn a_locale_is_measured_with_what_its_language_gives() {
+    check(
+        json!({"title": "Hi", "localized": {
+            "de": {"title": "x".repeat(2000)}, "de-CH": {"body": "x".repeat(3000)}}}),
+        &[
+            ("message.localized.de-CH", "too_large"),
+            ("message.localized.de-CH", "too_large"),
+        ],
+    );
+}
+
+#[test]
 fn locales_are_well_formed_and_few() {
     for locale in ["", "d", "de_DE", "de-", "1a", "deutschland", "de-DE-x!"] {
         let field = format!("message.localized.{locale}");
