@@ -87,7 +87,10 @@ impl Localized {
     /// These texts, and those of `other` where there is none.
     fn or(&self, other: &Localized) -> Localized {
         let text = |pick: fn(&Localized) -> &Option<String>| {
-            pick(self).as_ref().or(pick(other).as_ref()).cloned()
+            pick(self)
+                .as_ref()
+                .or_else(|| pick(other).as_ref())
+                .cloned()
         };
         Localized {
             title: text(|texts| &texts.title),
