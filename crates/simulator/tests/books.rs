@@ -173,6 +173,22 @@ async fn the_control_api_reads_and_writes() {
 }
 
 #[tokio::test]
+async fn the_examples_in_the_documentation_are_taken() {
+    let stage = stage(|_| {}).await;
+    let text = include_str!("../../../docs/simulator.md");
+    let examples: Vec<_> = text
+        .split("```json\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert!(examples.len() >= 8);
+    for example in examples {
+        let (status, answer) = call(&stage, "PUT", "/rules", example).await;
+        assert_eq!(status, 200, "{example}: {answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_port_in_use_and_a_bad_key_are_told() {
     let stage = stage(|_| {}).await;
     let mut config = stage.material.config();
