@@ -35,6 +35,12 @@ impl DispatcherHandle {
             );
         }
     }
+
+    /// A notification of this app was cancelled, and says so by now.
+    pub(crate) fn cancelled(&self, app: &AppId) {
+        // One that is down has nothing waiting.
+        drop(self.0.cast(Msg::Cancelled(app.clone())));
+    }
 }
 
 /// Where routed deliveries go: the pools.
@@ -55,6 +61,8 @@ pub(crate) enum Msg {
     Deliveries(Vec<Delivery>),
     /// A routing read came back.
     Routed(Read),
+    /// A notification of this app was cancelled.
+    Cancelled(AppId),
     Wake,
     /// Routes no more; answers when everything before has left.
     Drain(RpcReplyPort<()>),
@@ -98,6 +106,7 @@ impl Actor for Dispatcher {
                 dispatch.on_deliveries(batch, &args.revocations, now, effects);
             }
             Msg::Routed(read) => dispatch.on_read(read, now, effects),
+            Msg::Cancelled(app) => dispatch.on_cancelled(&app, now, effects),
             Msg::Wake => dispatch.on_wake(now, effects),
             Msg::Drain(reply) => {
                 dispatch.on_drain();

@@ -38,12 +38,16 @@ pub(crate) struct Parts {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) live: LiveBooks,
     pub(crate) dispatcher: DispatcherHandle,
+    pub(crate) cancelled: Cancelled,
     pub(crate) feeder: FeederHandle,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) draining: AtomicBool,
 }
+
+/// Tells whoever holds deliveries of an app that one of its notifications was cancelled.
+pub(crate) type Cancelled = Arc<dyn Fn(&AppId) + Send + Sync>;
 
 /// A checked request. `options.expires_at` is absolute by now.
 #[derive(Clone, Debug)]
@@ -147,6 +151,7 @@ impl Notifications {
         };
         if let Some(live) = self.0.live.get(app, id) {
             live.progress.cancel();
+            (self.0.cancelled)(app);
             return Ok(Some(live_view(&live)));
         }
         if summary.cancelled && summary.counts.terminal() < summary.recipients {

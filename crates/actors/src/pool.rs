@@ -46,6 +46,8 @@ pub(crate) enum Msg {
     Work(Vec<Delivery>),
     News(ConnectionId, News),
     Token(Result<Renewed, Error>),
+    /// A notification of the app was cancelled.
+    Cancelled,
     Wake,
     Stats(RpcReplyPort<PoolStats>),
     /// Answers when the last connection is closed.
@@ -160,6 +162,7 @@ impl State {
                 let refused = !matches!(error, Error::TokenUnavailable(_));
                 self.core.on_no_token(refused, world);
             }
+            Msg::Cancelled => self.core.on_cancelled(world),
             Msg::Wake => self.core.on_wake(world),
             Msg::Drain(reply) => {
                 self.drains.push(reply);

@@ -129,6 +129,14 @@ impl Pools {
         }
     }
 
+    /// A notification of this app was cancelled, and says so by now: what its pools hold of it ends.
+    pub(crate) fn cancelled(&self, app: &AppId) {
+        for pool in self.0.apps.get(app).into_iter().flatten().flatten() {
+            // One that is down holds nothing.
+            drop(self.0.slots[*pool].cast(pool::Msg::Cancelled));
+        }
+    }
+
     fn fail(&self, batch: Vec<Delivery>) {
         let at = self.0.clock.now();
         let ending = |delivery| Ending {

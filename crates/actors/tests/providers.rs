@@ -155,24 +155,7 @@ impl Stage {
     }
 
     async fn send(&self) -> NotificationId {
-        let message = r#"{"title": "hello", "body": "world"}"#;
-        let new = NewNotification {
-            app: app(),
-            to: To::Users(vec![ada()]),
-            message: serde_json::from_str::<Message>(message).unwrap(),
-            variables: Variables::new(),
-            options: Options {
-                priority: Priority::High,
-                collapse_key: None,
-                lane: Lane::Urgent,
-                on_unknown: OnUnknown::Retry,
-                expires_at: Clock::system().now() + Duration::from_secs(3600),
-                send_at: None,
-            },
-            idempotency: None,
-        };
-        let accepted = self.system.notifications().accept(new).await;
-        accepted.unwrap().id
+        send(&self.system).await
     }
 
     async fn settled(&self, id: NotificationId) -> View {
@@ -184,6 +167,27 @@ impl Stage {
         .await;
         notifications.view(&app(), id).await.unwrap().unwrap()
     }
+}
+
+async fn send(system: &System) -> NotificationId {
+    let message = r#"{"title": "hello", "body": "world"}"#;
+    let new = NewNotification {
+        app: app(),
+        to: To::Users(vec![ada()]),
+        message: serde_json::from_str::<Message>(message).unwrap(),
+        variables: Variables::new(),
+        options: Options {
+            priority: Priority::High,
+            collapse_key: None,
+            lane: Lane::Urgent,
+            on_unknown: OnUnknown::Retry,
+            expires_at: Clock::system().now() + Duration::from_secs(3600),
+            send_at: None,
+        },
+        idempotency: None,
+    };
+    let accepted = system.notifications().accept(new).await;
+    accepted.unwrap().id
 }
 
 /// Waits for a condition; fails after 20 s.
@@ -248,4 +252,33 @@ async fn a_graceful_restart_loses_nothing_and_sends_nothing_twice() {
     assert_eq!(totals.apns.duplicates, 0);
     assert!(stage.system.drain(Duration::from_secs(10)).await);
     stage.simulator.shutdown().await;
+}
+
+#[tokio::test]
+async fn what_is_cancelled_ends_at_once_though_the_providers_are_away() {
+    let stage = stage().await;
+    stage.crowd().await;
+    let Stage {
+        simulator, system, ..
+    } = stage;
+    simulator.shutdown().await;
+    let id = send(&system).await;
+    eventually("all of them wait", async || {
+        let pools = system.stats().await.unwrap().pools;
+        let waiting = pools.iter().map(|pool| pool.waiting + pool.retrying);
+        waiting.sum::<usize>() == DEVICES
+    })
+    .await;
+    // Longer than the way to the pools takes, shorter than their thorough sweep.
+    let cancelled_at = Instant::now();
+    let notifications = system.notifications();
+    notifications.cancel(&app(), id).await.unwrap().unwrap();
+    eventually("permits come back", async || {
+        system.stats().await.unwrap().permits_taken == 0
+    })
+    .await;
+    assert!(cancelled_at.elapsed() < Duration::from_secs(1));
+    let view = notifications.view(&app(), id).await.unwrap().unwrap();
+    assert_eq!(view.counts.cancelled, DEVICES as u64);
+    assert!(system.drain(Duration::from_secs(10)).await);
 }

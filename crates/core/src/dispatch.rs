@@ -132,6 +132,14 @@ impl Dispatch {
         self.pump(now, effects);
     }
 
+    /// A notification of this app was cancelled: those of its deliveries that wait to be routed end now.
+    pub fn on_cancelled(&mut self, app: &AppId, now: Timestamp, effects: &mut Vec<Effect>) {
+        let cancelled = |delivery: &Delivery| delivery.live.progress.is_cancelled();
+        let gone = self.queue.take_out(app, cancelled).into_iter();
+        let ended = gone.map(|delivery| finished(delivery, Outcome::Cancelled, CANCELLED, now));
+        self.put_out(Vec::new(), ended.collect(), effects);
+    }
+
     pub fn on_wake(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.pump(now, effects);
     }

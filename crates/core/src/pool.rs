@@ -99,6 +99,8 @@ pub struct Pool {
     probe_on: Option<ConnectionId>,
     swept_at: Timestamp,
     swept_thoroughly_at: Timestamp,
+    /// Something was cancelled since the last thorough sweep.
+    cancelled: bool,
     /// What the shell's timer is set to.
     armed: Option<Timestamp>,
     draining: bool,
@@ -125,6 +127,7 @@ impl Pool {
             probe_on: None,
             swept_at: Timestamp::default(),
             swept_thoroughly_at: Timestamp::default(),
+            cancelled: false,
             armed: None,
             draining: false,
             ended: Vec::new(),
@@ -140,9 +143,21 @@ impl Pool {
         if !self.draining {
             self.rerouted = self.rerouted.saturating_sub(batch.len());
             for delivery in batch {
-                self.lanes.push(Job::new(delivery));
+                let job = Job::new(delivery);
+                // Cancelled on its way here: the sweep may have been before it.
+                match over(&job.delivery, world.now) {
+                    Some((outcome, reason)) => self.end(job, outcome, reason, None, world.now),
+                    None => self.lanes.push(job),
+                }
             }
         }
+        self.settle(world);
+    }
+
+    /// A notification was cancelled that may have deliveries here. They end at once, or with others cancelled
+    /// within the same [`Limits::sweep_cancelled_every`].
+    pub fn on_cancelled(&mut self, world: &mut World<'_>) {
+        self.cancelled = true;
         self.settle(world);
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::revocations::Revocations;
-use fanfare_types::Delivery;
+use fanfare_types::{AppId, Delivery};
 use futures_util::future::BoxFuture;
 use ractor::{ActorCell, ActorId};
 use tokio::runtime::Handle;
@@ -21,6 +21,9 @@ pub(super) trait Sending: Send + Sync + 'static {
     fn start(&self, root: ActorCell) -> BoxFuture<'static, Result<Option<ActorId>>>;
 
     fn deliver(&self, batch: Vec<Delivery>);
+
+    /// A notification of this app was cancelled: what is held of it ends.
+    fn cancelled(&self, app: &AppId);
 
     fn stats(&self, timeout: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>>;
 
@@ -77,6 +80,10 @@ impl Sending for pools::Args {
 
     fn deliver(&self, batch: Vec<Delivery>) {
         self.pools.deliver(batch);
+    }
+
+    fn cancelled(&self, app: &AppId) {
+        self.pools.cancelled(app);
     }
 
     fn stats(&self, timeout: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>> {

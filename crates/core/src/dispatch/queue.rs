@@ -63,6 +63,17 @@ impl Queue {
         self.bulk.take(batch_max)
     }
 
+    /// Takes out those of an app that are over; the order of the others stays.
+    pub(super) fn take_out(
+        &mut self,
+        app: &AppId,
+        is_over: impl Fn(&Delivery) -> bool,
+    ) -> Vec<Delivery> {
+        let mut over = self.urgent.take_out(app, &is_over);
+        over.append(&mut self.bulk.take_out(app, &is_over));
+        over
+    }
+
     pub(super) fn clear(&mut self) {
         self.urgent = Apps::default();
         self.bulk = Apps::default();
@@ -82,6 +93,20 @@ impl Apps {
             self.turns.push_back(app.clone());
         }
         self.waiting.entry(app).or_default()
+    }
+
+    fn take_out(&mut self, app: &AppId, is_over: impl Fn(&Delivery) -> bool) -> Vec<Delivery> {
+        let Some(queue) = self.waiting.get_mut(app) else {
+            return Vec::new();
+        };
+        let (over, stay): (Vec<_>, Vec<_>) = queue.drain(..).partition(is_over);
+        queue.extend(stay);
+        if queue.is_empty() {
+            self.waiting.remove(app);
+            self.turns.retain(|turn| turn != app);
+        }
+        self.len -= over.len();
+        over
     }
 
     fn take(&mut self, batch_max: usize) -> Option<(AppId, Vec<Delivery>)> {

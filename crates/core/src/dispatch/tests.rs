@@ -274,3 +274,28 @@ fn draining_drops_what_waits() {
     assert!(bench.push(vec![delivery(&shop, 2, NOW)]).is_empty());
     assert_eq!(Arc::strong_count(&shop), 1);
 }
+
+#[test]
+fn a_cancelled_notification_ends_where_it_waits() {
+    let mut bench = Bench::new(Limits {
+        reads_max: 0,
+        ..Limits::default()
+    });
+    let (cancelled, other) = (live("shop", Lane::Bulk), live("shop", Lane::Bulk));
+    let batch = [&cancelled, &other, &cancelled].into_iter().zip(1..);
+    let batch = batch.map(|(live, n)| delivery(live, n, Timestamp::default()));
+    bench.push(batch.collect());
+    cancelled.progress.cancel();
+    let mut effects = Vec::new();
+    bench
+        .dispatch
+        .on_cancelled(&cancelled.app, NOW, &mut effects);
+    let [Effect::End(ended)] = effects.as_slice() else {
+        panic!("{effects:?}");
+    };
+    assert!(ended.iter().all(|one| one.outcome == Outcome::Cancelled));
+    assert_eq!((ended.len(), bench.dispatch.waiting()), (2, 1));
+    other.progress.cancel();
+    bench.dispatch.on_cancelled(&other.app, NOW, &mut effects);
+    assert_eq!(bench.dispatch.waiting(), 0);
+}

@@ -4,6 +4,7 @@ use fanfare_types::{Outcome, Reason, Verdict};
 
 use super::{ConnectionId, Effect, How, Job, Pool, Returned, World};
 use crate::breaker::Probed;
+use crate::dispatch::CANCELLED;
 use crate::retry::{self, Attempted, Next};
 use crate::token::{Generation, Stale};
 
@@ -152,6 +153,9 @@ impl Pool {
             }
             // What is not over stays in the journal for the next start.
             Next::Again | Next::At(_) if self.draining => {}
+            Next::Again | Next::At(_) if job.delivery.live.progress.is_cancelled() => {
+                self.end(job, Outcome::Cancelled, CANCELLED, Some(verdict), world.now);
+            }
             Next::Again => self.lanes.push(job),
             Next::At(at) => self.retries.push(at, job),
         }

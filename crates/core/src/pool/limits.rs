@@ -32,6 +32,8 @@ pub struct Limits {
     pub sweep_every: Duration,
     /// How often cancelled ones are. Default 5 s.
     pub sweep_thoroughly_every: Duration,
+    /// After a cancellation all that waits is walked at once, but no more often than this. Default 100 ms.
+    pub sweep_cancelled_every: Duration,
     pub breaker: breaker::Limits,
     pub token: token::Limits,
 }
@@ -52,6 +54,7 @@ impl Limits {
             rate_max,
             sweep_every: Duration::from_secs(1),
             sweep_thoroughly_every: Duration::from_secs(5),
+            sweep_cancelled_every: Duration::from_millis(100),
             breaker: breaker::Limits::default(),
             token: token::Limits::default(),
         }

@@ -409,3 +409,41 @@ fn draining_waits_for_answers_and_drops_the_rest() {
         (0, 0, 0)
     );
 }
+
+#[test]
+fn what_was_cancelled_ends_at_once_though_nothing_can_be_sent() {
+    let mut rig = Rig::new(Channel::IosPush, |_| {});
+    let (first, second) = (live(Lane::Bulk, START, TTL), live(Lane::Bulk, START, TTL));
+    rig.work_of(&first, 10);
+    rig.work_of(&second, 10);
+    rig.now = START + SECOND / 2;
+    first.progress.cancel();
+    rig.event(Pool::on_cancelled);
+    assert_eq!(rig.ended().len(), 10);
+    // A second one right after it waits for the next walk, which is soon.
+    second.progress.cancel();
+    rig.effects.clear();
+    rig.event(Pool::on_cancelled);
+    assert_eq!(rig.ended().len(), 0);
+    let woken =
+        |effect: &Effect| matches!(effect, Effect::WakeAt(at) if *at <= rig.now + SECOND / 10);
+    assert_eq!(rig.count(woken), 1);
+    rig.after(SECOND / 10);
+    assert_eq!(rig.ended().len(), 10);
+    // What comes late ends on arrival.
+    rig.work_of(&first, 3);
+    assert_eq!(rig.ended().len(), 3);
+    assert_eq!(rig.pool.figures(rig.now).waiting, 0);
+}
+
+#[test]
+fn a_cancelled_one_that_comes_back_is_not_tried_again() {
+    let mut rig = apns();
+    let live = live(Lane::Bulk, rig.now, TTL);
+    rig.work_of(&live, 1);
+    let handed = rig.handed();
+    live.progress.cancel();
+    rig.answer_all(handed, Verdict::Server { after: None });
+    assert_eq!(rig.ended(), [(Outcome::Cancelled, "cancelled".to_owned())]);
+    assert_eq!(rig.pool.figures(rig.now).retrying, 0);
+}

@@ -15,20 +15,26 @@ impl Pool {
         }
     }
 
-    /// Ends what waits and is over: expired, now and then cancelled, too.
+    /// Ends what waits and is over: expired, now and then cancelled, too; the latter soon when told so.
     pub(super) fn sweep(&mut self, now: Timestamp) {
-        if now.since(self.swept_at) < self.limits.sweep_every {
+        let regularly = now.since(self.swept_at) >= self.limits.sweep_every;
+        let since_thorough = now.since(self.swept_thoroughly_at);
+        let thoroughly = (regularly && since_thorough >= self.limits.sweep_thoroughly_every)
+            || (self.cancelled && since_thorough >= self.limits.sweep_cancelled_every);
+        if !regularly && !thoroughly {
             return;
         }
-        self.swept_at = now;
-        // Some of them end on the way.
-        self.rerouted = 0;
-        let thoroughly = now.since(self.swept_thoroughly_at) >= self.limits.sweep_thoroughly_every;
+        if regularly {
+            self.swept_at = now;
+            // Some of them end on the way.
+            self.rerouted = 0;
+        }
         let mut gone = self
             .lanes
             .sweep(now, thoroughly, |job| over(&job.delivery, now).is_some());
         if thoroughly {
             self.swept_thoroughly_at = now;
+            self.cancelled = false;
             gone.append(
                 &mut self
                     .retries
@@ -70,6 +76,7 @@ impl Pool {
     pub(super) fn arm(&mut self, world: &mut World<'_>) {
         let now = world.now;
         let waits = !self.lanes.is_empty();
+        let holds = waits || self.retries.len() > 0;
         let while_waiting = [
             self.breaker.wake_at(),
             self.pacing.wake_at(now),
@@ -82,7 +89,9 @@ impl Pool {
         let due = [
             self.retries.next_at(),
             self.token.wake_at(waits),
-            (waits || self.retries.len() > 0).then(|| self.swept_at + self.limits.sweep_every),
+            holds.then(|| self.swept_at + self.limits.sweep_every),
+            (holds && self.cancelled)
+                .then(|| self.swept_thoroughly_at + self.limits.sweep_cancelled_every),
             idle_at,
         ];
         let next = while_waiting

@@ -53,7 +53,7 @@ impl Plan {
             started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
         }
         let handles = Handles {
-            notifications: self.notifications(live, random, &slots),
+            notifications: self.notifications(live, random, &sending, &slots),
             registry,
             sending,
             slots,
@@ -177,13 +177,25 @@ impl Plan {
         Child::new("sweeper", || Sweeper, args, slots.sweeper.clone())
     }
 
-    fn notifications(&self, live: LiveBooks, random: Random, slots: &Slots) -> Notifications {
+    fn notifications(
+        &self,
+        live: LiveBooks,
+        random: Random,
+        sending: &Arc<dyn Sending>,
+        slots: &Slots,
+    ) -> Notifications {
+        let dispatcher = DispatcherHandle::new(slots.dispatcher.clone());
+        let (waiting, sending) = (dispatcher.clone(), sending.clone());
         Notifications::new(notifications::Parts {
             limits: self.config.notifications.clone(),
             admission: self.admission.clone(),
             store: self.ways.store.clone(),
             live,
-            dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
+            dispatcher,
+            cancelled: Arc::new(move |app| {
+                waiting.cancelled(app);
+                sending.cancelled(app);
+            }),
             feeder: FeederHandle::new(slots.feeder.clone()),
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),

@@ -152,6 +152,9 @@ impl Sending for Arc<Fake> {
         self.hand_over(go);
     }
 
+    /// It holds until released.
+    fn cancelled(&self, _: &AppId) {}
+
     fn stats(&self, _: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>> {
         Box::pin(async { Ok(Vec::new()) })
     }
