@@ -89,7 +89,8 @@ pub struct PoolStats {
     pub retrying: usize,
     /// `closed` (all is well), `open` (credential refused), `half_open` (probing).
     pub breaker: &'static str,
-    /// Whether a provider token is at hand (always, with certificates).
+    /// Neither the provider nor the token endpoint refuses the credential, as far as is known. One that cannot be
+    /// reached refuses nothing.
     pub credential_usable: bool,
 }
 
@@ -181,19 +182,25 @@ impl System {
     }
 
     /// Why the gateway should get no traffic now; empty when ready (store writable, recovery under way or done,
-    /// every credential usable or not yet needed).
-    pub async fn unready(&self) -> Vec<&'static str> {
+    /// no credential refused). A refused one is named: `credential:shop/ios_push`.
+    pub async fn unready(&self) -> Vec<String> {
         let mut why = Vec::new();
         if self.failed.borrow().is_some() {
-            why.push("failed");
+            why.push("failed".to_owned());
         }
         if self.store.ping().await.is_err() {
-            why.push("store");
+            why.push("store".to_owned());
         }
         match self.handles.stats().await {
-            Ok(pools) if pools.iter().any(|pool| !pool.credential_usable) => why.push("credential"),
-            Ok(_) => {}
-            Err(_) => why.push("pools"),
+            Ok(pools) => {
+                let refused = pools.iter().filter(|pool| !pool.credential_usable);
+                why.extend(
+                    refused.map(|pool| format!("credential:{}/{}", pool.app, pool.provider)),
+                );
+                // Two environments of one credential are next to each other.
+                why.dedup();
+            }
+            Err(_) => why.push("pools".to_owned()),
         }
         why
     }

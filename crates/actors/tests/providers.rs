@@ -12,7 +12,8 @@ use fanfare_core::registration::{self, Register};
 use fanfare_core::{admission, revocations};
 use fanfare_link::{Endpoint, tls};
 use fanfare_providers::{apns, fcm};
-use fanfare_simulator::{Material, Simulator};
+use fanfare_simulator::rules::{Reaction, Reply, Rule, When};
+use fanfare_simulator::{Material, Provider, Simulator};
 use fanfare_store::{Store, embedded};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::device::Meta;
@@ -280,5 +281,29 @@ async fn what_is_cancelled_ends_at_once_though_the_providers_are_away() {
     assert!(cancelled_at.elapsed() < Duration::from_secs(1));
     let view = notifications.view(&app(), id).await.unwrap().unwrap();
     assert_eq!(view.counts.cancelled, DEVICES as u64);
+    assert!(system.unready().await.is_empty(), "nobody was refused");
     assert!(system.drain(Duration::from_secs(10)).await);
+}
+
+#[tokio::test]
+async fn a_refused_credential_is_named_until_it_is_taken() {
+    let stage = stage().await;
+    stage.crowd().await;
+    let refuse = Rule {
+        when: When {
+            provider: Some(Provider::Oauth),
+            first: Some(1),
+            ..When::default()
+        },
+        then: Reaction::Answer(Reply::new(400, "invalid_grant")),
+        ..Rule::default()
+    };
+    stage.simulator.set_rules(vec![refuse]).unwrap();
+    let id = stage.send().await;
+    eventually("it is named", async || {
+        stage.system.unready().await == ["credential:shop/fcm"]
+    })
+    .await;
+    assert_eq!(stage.settled(id).await.counts.delivered, LIVING);
+    assert!(stage.system.unready().await.is_empty());
 }

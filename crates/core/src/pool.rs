@@ -80,6 +80,7 @@ pub struct Figures {
     pub waiting: usize,
     pub retrying: usize,
     pub breaker: &'static str,
+    /// Neither the provider nor the token endpoint refuses it, as far as is known.
     pub credential_usable: bool,
 }
 
@@ -245,7 +246,7 @@ impl Pool {
             waiting: self.lanes.len(),
             retrying: self.retries.len(),
             breaker: self.breaker.label(),
-            credential_usable: self.token.is_fine(now),
+            credential_usable: !self.token.is_refused(now) && self.breaker.is_closed(),
         }
     }
 

@@ -13,7 +13,9 @@ use crate::jitter;
 pub struct Limits {
     /// Wait after a renewal that failed; doubles up to `delay_max`. Default 1 s.
     pub delay_min: Duration,
-    /// Also the wait after the endpoint refused the credential. Default 60 s.
+    /// Wait after the endpoint refused the credential; doubles up to `delay_max`. Default 5 s.
+    pub refused_delay_min: Duration,
+    /// Default 60 s.
     pub delay_max: Duration,
     /// A renewal that has not come back by then counts as failed. Default 30 s.
     pub patience: Duration,
@@ -23,6 +25,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             delay_min: Duration::from_secs(1),
+            refused_delay_min: Duration::from_secs(5),
             delay_max: Duration::from_secs(60),
             patience: Duration::from_secs(30),
         }
@@ -68,7 +71,10 @@ pub struct Token {
     generation: Generation,
     current: Option<Current>,
     renewal: Renewal,
+    /// Renewals since the last good one that came to nothing …
     failures: u32,
+    /// … and such that the endpoint refused.
+    refusals: u32,
     /// The token before this one was found stale.
     replaced_stale: bool,
 }
@@ -91,6 +97,7 @@ impl Token {
             current: None,
             renewal: Renewal::Idle,
             failures: 0,
+            refusals: 0,
             replaced_stale: false,
         }
     }
@@ -105,7 +112,7 @@ impl Token {
     }
 
     /// Whether a renewal begins now; the caller then makes one. `wanted`: pushes wait. A token that was never
-    /// wanted is not made; one that was is kept fresh.
+    /// wanted is not made; one that was is kept fresh, and a refused credential is tried until it is good again.
     pub fn begin_renewal(&mut self, wanted: bool, now: Timestamp, random: u64) -> bool {
         if let Renewal::UnderWay(until) = self.renewal
             && now >= until
@@ -113,7 +120,7 @@ impl Token {
             self.on_failed(false, now, random);
         }
         let due = match &self.current {
-            None => wanted,
+            None => wanted || self.refusals > 0,
             Some(current) => current.stale || now >= current.renew_at,
         };
         let may = match self.renewal {
@@ -140,20 +147,23 @@ impl Token {
         });
         self.renewal = Renewal::Idle;
         self.failures = 0;
+        self.refusals = 0;
     }
 
-    /// No new token. `refused`: the credential itself is; tried again slowly, since somebody may put it right.
+    /// No new token. `refused`: the credential itself is; tried again now and then, since somebody may put it right.
     pub fn on_failed(&mut self, refused: bool, now: Timestamp, random: u64) {
         let Limits {
             delay_min,
+            refused_delay_min,
             delay_max,
             ..
         } = self.limits;
-        let delay = match refused {
-            true => delay_max,
-            false => jitter::doubled(delay_min, self.failures, delay_max),
+        let (first, count) = match refused {
+            true => (refused_delay_min, &mut self.refusals),
+            false => (delay_min, &mut self.failures),
         };
-        self.failures = self.failures.saturating_add(1);
+        let delay = jitter::doubled(first, *count, delay_max);
+        *count = count.saturating_add(1);
         self.renewal = Renewal::Resting(now + jitter::upper_half(delay, random));
     }
 
@@ -188,16 +198,17 @@ impl Token {
         }
         match (self.renewal, &self.current) {
             (Renewal::UnderWay(until), _) => Some(until),
-            (Renewal::Resting(until), None) => wanted.then_some(until),
+            (Renewal::Resting(until), None) => (wanted || self.refusals > 0).then_some(until),
             (Renewal::Resting(until), Some(_)) => Some(until),
             (Renewal::Idle, Some(current)) => Some(current.renew_at),
             (Renewal::Idle, None) => None,
         }
     }
 
-    /// Whether pushes can leave as far as the token goes: one is at hand, or none was needed yet.
-    pub fn is_fine(&self, now: Timestamp) -> bool {
-        self.usable(now).is_some() || (self.current.is_none() && self.failures == 0)
+    /// Whether the endpoint refused the credential, and no earlier token is left. An endpoint that cannot be
+    /// reached, or is in trouble, says nothing about the credential.
+    pub fn is_refused(&self, now: Timestamp) -> bool {
+        self.refusals > 0 && self.usable(now).is_none()
     }
 }
 
@@ -219,7 +230,7 @@ mod tests {
     fn one_renewal_however_many_wait() {
         let mut token = Token::new(Limits::default());
         assert!(!token.begin_renewal(false, START, 0));
-        assert!(token.is_fine(START));
+        assert!(!token.is_refused(START));
         assert!(token.begin_renewal(true, START, 0));
         assert!(!token.begin_renewal(true, START, 0));
         assert_eq!(token.usable(START), None);
@@ -238,28 +249,44 @@ mod tests {
         token.on_failed(false, ahead, u64::MAX);
         assert_eq!(token.usable(START + 59 * MINUTE), Some(1));
         assert_eq!(token.usable(START + 60 * MINUTE), None);
-        assert!(!token.is_fine(START + 60 * MINUTE));
+        assert!(!token.is_refused(START + 60 * MINUTE), "only out of reach");
+        token.on_failed(true, ahead, u64::MAX);
+        assert!(!token.is_refused(START + 59 * MINUTE), "one is left");
+        assert!(token.is_refused(START + 60 * MINUTE));
     }
 
     #[test]
-    fn failures_back_off_and_a_refusal_waits_longest() {
+    fn failures_back_off_and_so_do_refusals() {
+        let waits = |refused: bool| {
+            let mut token = Token::new(Limits::default());
+            let mut now = START;
+            let mut waits = Vec::new();
+            for _ in 0..8 {
+                assert!(token.begin_renewal(true, now, 0));
+                token.on_failed(refused, now, u64::MAX);
+                let next = token.wake_at(true).unwrap();
+                waits.push(next.since(now).as_secs());
+                assert!(!token.begin_renewal(true, now, 0));
+                now = next;
+            }
+            assert_eq!(token.is_refused(now), refused);
+            waits
+        };
+        assert_eq!(waits(false), [1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(waits(true), [5, 10, 20, 40, 60, 60, 60, 60]);
+    }
+
+    #[test]
+    fn a_refused_credential_is_tried_though_nothing_waits_any_more() {
         let mut token = Token::new(Limits::default());
-        let mut now = START;
-        let mut waits = Vec::new();
-        for _ in 0..8 {
-            assert!(token.begin_renewal(true, now, 0));
-            token.on_failed(false, now, u64::MAX);
-            let next = token.wake_at(true).unwrap();
-            waits.push(next.since(now).as_secs());
-            assert!(!token.begin_renewal(true, now, 0));
-            now = next;
-        }
-        assert_eq!(waits, [1, 2, 4, 8, 16, 32, 60, 60]);
-        let mut refused = Token::new(Limits::default());
-        refused.begin_renewal(true, START, 0);
-        refused.on_failed(true, START, u64::MAX);
-        assert_eq!(refused.wake_at(true), Some(START + MINUTE));
-        assert!(!refused.is_fine(START));
+        token.begin_renewal(true, START, 0);
+        token.on_failed(true, START, u64::MAX);
+        let next = token.wake_at(false).unwrap();
+        assert!(token.begin_renewal(false, next, 0));
+        token.on_failed(false, next, u64::MAX);
+        assert!(token.is_refused(next), "nobody took it back");
+        token.on_renewed(50 * MINUTE, 60 * MINUTE, next);
+        assert!(!token.is_refused(next + 60 * MINUTE));
     }
 
     #[test]

@@ -44,7 +44,7 @@ pub(crate) struct Health {
 pub(crate) struct Readiness {
     ready: bool,
     /// Why not; empty when ready.
-    reasons: Vec<&'static str>,
+    reasons: Vec<String>,
 }
 
 /// Is the process alive?
@@ -56,7 +56,7 @@ async fn healthz() -> axum::Json<Health> {
 
 /// Should traffic come here?
 ///
-/// Not while the store cannot be written, or a credential in use cannot be.
+/// Not while the store cannot be written, or a credential is refused (`credential:<app>/<channel>`).
 #[utoipa::path(get, path = "/readyz", tag = "Operations", operation_id = "readyz",
     responses(
         (status = 200, description = "It should.", body = Readiness),

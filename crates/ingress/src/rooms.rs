@@ -71,7 +71,7 @@ pub(crate) trait Rooms: Send + Sync + 'static {
 
     fn stats(&self) -> BoxFuture<'_, Result<Stats>>;
 
-    fn unready(&self) -> BoxFuture<'_, Vec<&'static str>>;
+    fn unready(&self) -> BoxFuture<'_, Vec<String>>;
 }
 
 impl Rooms for System {
@@ -160,7 +160,7 @@ impl Rooms for System {
         Box::pin(self.stats())
     }
 
-    fn unready(&self) -> BoxFuture<'_, Vec<&'static str>> {
+    fn unready(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(self.unready())
     }
 }

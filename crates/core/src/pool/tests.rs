@@ -154,6 +154,7 @@ fn a_refused_credential_leaves_one_probe_at_a_time() {
     rig.answer_all(handed, Verdict::Config);
     assert_eq!(rig.count(|e| matches!(e, Effect::Refused(true))), 1);
     assert_eq!(rig.handed().len(), 4, "five refusals in a row open it");
+    assert!(!rig.pool.figures(rig.now).credential_usable);
     rig.after(5 * SECOND);
     let mut probe = rig.handed();
     assert_eq!(probe.len(), 1);
@@ -167,6 +168,7 @@ fn a_refused_credential_leaves_one_probe_at_a_time() {
     rig.answer(probe.remove(0), Verdict::Accepted);
     assert_eq!(rig.count(|e| matches!(e, Effect::Refused(false))), 1);
     assert!(rig.handed().len() > 10);
+    assert!(rig.pool.figures(rig.now).credential_usable);
 }
 
 #[test]

@@ -55,24 +55,32 @@ async fn bodies_that_cannot_be_read() {
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_say_it_is_json() {
+async fn a_body_must_say_it_is_json_with_a_cookie_only() {
     let api = Harness::new();
+    let ada = user("ada");
+    let send = async |credential: (&'static str, String), content_type: Option<&str>| {
+        let body = json!({"channel": "fcm", "token": "t"}).to_string();
+        let request = Request::post("/v1/devices").header(credential.0, credential.1);
+        let request = match content_type {
+            Some(content_type) => request.header("content-type", content_type),
+            None => request,
+        };
+        api.send(request.body(Body::from(body)).unwrap()).await
+    };
     for content_type in [
         None,
         Some("text/plain"),
         Some("application/x-www-form-urlencoded"),
     ] {
-        let mut request = raw("{}");
-        request.headers_mut().remove("content-type");
-        if let Some(content_type) = content_type {
-            request
-                .headers_mut()
-                .insert("content-type", content_type.parse().unwrap());
-        }
-        api.send(request)
+        let bearer = ("authorization", format!("Bearer {ada}"));
+        assert_eq!(send(bearer, content_type).await.status, 201);
+        let cookie = ("cookie", format!("session={ada}"));
+        send(cookie, content_type)
             .await
             .problem(415, "unsupported_media_type");
     }
+    let cookie = ("cookie", format!("session={ada}"));
+    assert_eq!(send(cookie, Some("application/json")).await.status, 201);
 }
 
 #[tokio::test]
@@ -187,7 +195,7 @@ async fn operations_answer() {
     );
     let ready = api.call("GET", "/readyz", "", None).await;
     assert_eq!(ready.json(), json!({"ready": true, "reasons": []}));
-    *api.rooms.unready.lock() = vec!["store_unavailable"];
+    *api.rooms.unready.lock() = vec!["store_unavailable".to_owned()];
     let unready = api.call("GET", "/readyz", "", None).await;
     assert_eq!(unready.status, 503);
     assert_eq!(

@@ -32,7 +32,7 @@ pub(crate) struct StandIn {
     pub(crate) patches: Mutex<Vec<Patch>>,
     /// What the next call fails with.
     pub(crate) failure: Mutex<Option<Error>>,
-    pub(crate) unready: Mutex<Vec<&'static str>>,
+    pub(crate) unready: Mutex<Vec<String>>,
     /// Whether every call hangs, or panics.
     pub(crate) hangs: Mutex<bool>,
     pub(crate) panics: Mutex<bool>,
@@ -279,7 +279,7 @@ impl Rooms for StandIn {
         })
     }
 
-    fn unready(&self) -> BoxFuture<'_, Vec<&'static str>> {
+    fn unready(&self) -> BoxFuture<'_, Vec<String>> {
         std::future::ready(self.unready.lock().clone()).boxed()
     }
 }
