@@ -107,16 +107,22 @@ impl Admission {
             .map_err(|full| refused(scopes[full], retry_after(&budgets[full])))
     }
 
-    /// Whether `count` deliveries would find room now; takes nothing. For turning work away before it costs
-    /// a read; only [`Admission::try_take`] decides.
+    /// Whether `count` deliveries, or as many as ever fit if they are fewer, would find room now; takes nothing.
+    /// For turning work away before it costs a read; only [`Admission::try_take`] decides.
     pub fn check(&self, app: &AppId, lane: Lane, count: usize) -> Result<(), Refused> {
         let (budgets, scopes) = self.door(app, lane)?;
-        fits(budgets, count)?;
+        let count = count.min(most(budgets));
         let full = |budget: &Arc<Budget>| budget.max().saturating_sub(budget.taken()) < count;
         match budgets.iter().position(full) {
             Some(full) => Err(refused(scopes[full], retry_after(&budgets[full]))),
             None => Ok(()),
         }
+    }
+
+    /// Whether `count` deliveries could ever find room; [`Scope::TooLarge`] when not.
+    pub fn fits(&self, app: &AppId, lane: Lane, count: usize) -> Result<(), Refused> {
+        let (budgets, _) = self.door(app, lane)?;
+        fits(budgets, count)
     }
 
     /// Whether this app has a door here.
@@ -257,6 +263,9 @@ mod tests {
     fn checking_takes_nothing() {
         let door = door();
         door.check(&app("a"), Lane::Urgent, 60).unwrap();
+        door.check(&app("a"), Lane::Urgent, 61).unwrap();
+        let never = door.fits(&app("a"), Lane::Urgent, 61).unwrap_err();
+        assert_eq!(never.scope, Scope::TooLarge);
         assert_eq!(door.taken(), 0);
         let kept = door.try_take(&app("a"), Lane::Urgent, 60).unwrap();
         let refused = door.check(&app("a"), Lane::Urgent, 1).unwrap_err();

@@ -32,6 +32,10 @@ pub(super) async fn accept(parts: &Arc<Parts>, mut new: NewNotification) -> Resu
         parts.telemetry.refused(&app, refused.scope.label());
         Error::Refused(refused)
     };
+    if matches!(new.to, To::Addresses(_)) {
+        // As many deliveries as names; of users and devices only the read tells.
+        parts.admission.fits(&app, lane, named).map_err(refused)?;
+    }
     parts.admission.check(&app, lane, named).map_err(refused)?;
     // Before the read: what is revoked from now on may not be in it.
     let now = parts.clock.now();

@@ -152,6 +152,17 @@ async fn overload_is_refused_and_permits_come_back() {
     let other = rig.send(&other_app(), To::Users(vec![user("bob")])).await;
     rig.fake.release();
     assert_eq!(rig.settled(&app(), first.id).await.counts.delivered, 4);
+    rig.no_permits_taken().await;
+    // Names are no deliveries: few of these have a device, and then two have too many.
+    let mut names: Vec<_> = (0..9).map(|n| user(&format!("nobody{n}"))).collect();
+    names.push(user("ada"));
+    let few = rig.send(&app(), To::Users(names.clone())).await;
+    assert_eq!(rig.settled(&app(), few).await.recipients, 4);
+    rig.no_permits_taken().await;
+    rig.crowd(&app(), "eve", "e", 2).await;
+    names.push(user("eve"));
+    let too_many = notifications.accept(new(&app(), To::Users(names))).await;
+    assert!(matches!(&too_many, Err(Error::Refused(refused)) if refused.scope == Scope::TooLarge));
     assert_eq!(rig.settled(&other_app(), other).await.counts.delivered, 1);
     rig.no_permits_taken().await;
 }
