@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::sync::OwnedSemaphorePermit;
 
 use crate::api::Shared;
+use crate::auth;
 use crate::json;
 use crate::problem::Problem;
 
@@ -48,9 +49,13 @@ impl FromRequest<Shared> for Json {
     }
 }
 
-/// Besides being wrong, another type could be sent by a web page of any origin without asking (a form's types
-/// need no CORS preflight), and the user's cookie would come along.
+/// Another type could be sent by a web page of any origin without asking (a form's types need no CORS preflight),
+/// and the user's cookie would come along. A bearer credential does not come along by itself: with one, the body is
+/// read as JSON whatever it is said to be.
 fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    if auth::is_bearer(headers) {
+        return Ok(());
+    }
     let given = headers
         .get(CONTENT_TYPE)
         .and_then(|value| value.to_str().ok());
@@ -70,7 +75,7 @@ fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
         Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "unsupported_media_type",
-            "the body must be JSON, and say so: `Content-Type: application/json`",
+            "with a cookie, the body must say that it is JSON: `Content-Type: application/json`",
         ))
     }
 }

@@ -13,7 +13,7 @@ use crate::problem::{FieldFault, Problem};
         title = "Fanfare",
         description = "A push gateway: registers devices and delivers notifications over APNs, FCM and Web Push.\n\n\
             Errors are problem documents (RFC 9457) with a stable `code` and one entry for each invalid field. \
-            A member that is not needed is left out, never `null`; a PATCH clears with `null`.",
+            A member that is not needed may be left out or `null`; a PATCH clears with `null`.",
         license(name = "Apache-2.0", identifier = "Apache-2.0"),
     ),
     tags(
@@ -83,7 +83,7 @@ problems! {
     /// 413.
     TooLarge = "The body is too large.";
     /// 415.
-    UnsupportedMediaType = "The body is not declared as JSON.";
+    UnsupportedMediaType = "The credential is a cookie, and the body is not declared as JSON.";
     /// 422.
     Invalid = "Well-formed, but not valid: every fault is listed.";
     /// 429.

@@ -34,6 +34,11 @@ pub(super) fn of<'a>(
     (!found.is_empty()).then_some(Credential::Cookies(found))
 }
 
+/// Whether [`of`] takes the credential from `Authorization`, which no browser sends by itself.
+pub(crate) fn is_bearer(headers: &HeaderMap) -> bool {
+    bearer(headers).is_some()
+}
+
 /// RFC 6750 section 2.1; the scheme's case does not matter (RFC 9110 section 11.1).
 fn bearer(headers: &HeaderMap) -> Option<String> {
     headers.get_all(AUTHORIZATION).iter().find_map(|value| {

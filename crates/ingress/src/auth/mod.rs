@@ -26,6 +26,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use crate::config::AppDoor;
 use crate::problem::Problem;
 use credential::Credential;
+pub(crate) use credential::is_bearer;
 
 /// A configured API key: `ffk_<app>_<40 base62 characters>`, of which only the SHA-256 is kept.
 #[derive(Clone, Debug)]
