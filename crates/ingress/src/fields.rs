@@ -1,8 +1,10 @@
 //! Reading a JSON object by hand, so that every fault of a request is reported at once.
 //!
-//! One rule everywhere: a member that is not needed is left out, never `null` (but in a PATCH, where `null`
-//! clears). The codes are `missing`, `null`, `wrong_type`, `empty`, `too_long`, `too_many`, `too_large`,
-//! `malformed`, `duplicate`, `unknown` and `not_allowed`, beside those of the checks in `providers`.
+//! One rule everywhere: a member that is not needed may be left out or `null`, which is the same (but in a
+//! PATCH, where `null` clears what can be cleared). A required member, an entry of a list and a value under a
+//! name of the caller's own (`data`, `variables`, `localized`) are never `null`. The codes are `missing`, `null`,
+//! `wrong_type`, `empty`, `too_long`, `too_many`, `too_large`, `malformed`, `duplicate`, `unknown` and
+//! `not_allowed`, beside those of the checks in `providers`.
 
 use std::collections::BTreeMap;
 
@@ -93,8 +95,9 @@ impl<'f> Fields<'f> {
         self.members.contains_key(name)
     }
 
+    /// The member's value; a `null` is as good as none.
     pub(crate) fn take(&mut self, name: &str) -> Option<Value> {
-        self.members.remove(name)
+        self.members.remove(name).filter(|value| !value.is_null())
     }
 
     pub(crate) fn fault(&mut self, name: &str, code: &'static str, detail: impl Into<String>) {
@@ -102,9 +105,11 @@ impl<'f> Fields<'f> {
         self.faults.add(path, code, detail);
     }
 
-    /// Notes that a required member is not there.
+    /// Notes that a required member is not there, or `null`.
     pub(crate) fn require(&mut self, name: &str) {
-        if !self.has(name) {
+        if self.take_null(name) {
+            self.fault(name, "null", "is required and must not be null");
+        } else if !self.has(name) {
             self.fault(name, "missing", "is required");
         }
     }
@@ -153,14 +158,14 @@ impl<'f> Fields<'f> {
         word
     }
 
-    /// A whole number in a range.
+    /// A whole number in a range; `60.0` is one, too.
     pub(crate) fn integer(
         &mut self,
         name: &str,
         range: std::ops::RangeInclusive<u64>,
     ) -> Option<u64> {
         let value = self.take(name)?;
-        let number = value.as_u64().filter(|number| range.contains(number));
+        let number = whole(&value).filter(|number| range.contains(number));
         if number.is_none() {
             let (least, most) = (range.start(), range.end());
             let path = self.path(name);
@@ -238,6 +243,13 @@ impl<'f> Fields<'f> {
     }
 }
 
+/// JSON has one kind of number only: `60`, `60.0` and `6e1` are the same.
+fn whole(value: &Value) -> Option<u64> {
+    let integral = || value.as_f64().filter(|number| number.fract() == 0.0);
+    let written = || format!("{:.0}", integral()?).parse().ok();
+    value.as_u64().or_else(written)
+}
+
 /// A member name of the caller's, short enough to be repeated.
 pub(crate) fn shown(name: &str) -> String {
     name.chars()
@@ -270,11 +282,7 @@ pub(crate) fn text(
 /// Notes that `value` is not of the type that is due.
 pub(crate) fn wrong_type(faults: &mut Faults, path: &str, value: &Value, due: &str) {
     if value.is_null() {
-        faults.add(
-            path,
-            "null",
-            format!("must be {due}, not null; leave it out instead"),
-        );
+        faults.add(path, "null", format!("must be {due}, not null"));
     } else {
         faults.add(path, "wrong_type", format!("must be {due}"));
     }
@@ -294,12 +302,16 @@ mod tests {
     fn every_fault_is_found_at_once_with_its_path() {
         let mut faults = Faults::default();
         let body = json!({
-            "name": null, "size": 1.5, "word": "c", "inner": {"long": "12345", "more": 1},
+            "name": null, "needed": null, "size": 1.5, "round": 60.0, "over": 61.0,
+            "word": "c", "inner": {"long": "12345", "more": 1},
             "texts": {"a": "b", "c": 3}, "list": [1, 2, 3], "extra": true
         });
         let mut fields = Fields::of(body, "", &mut faults).unwrap();
         fields.require("due");
-        assert_eq!(fields.text("name", 9), None);
+        fields.require("needed");
+        assert_eq!(fields.text("name", 9), None, "as if it were not there");
+        assert_eq!(fields.integer("round", 1..=60), Some(60));
+        assert_eq!(fields.integer("over", 1..=60), None);
         assert_eq!(fields.integer("size", 1..=9), None);
         assert_eq!(fields.word("word", |_| None::<()>, &["a", "b"]), None);
         assert_eq!(fields.list("list", 2), None);
@@ -313,7 +325,8 @@ mod tests {
         let found = codes(faults);
         let expected = [
             ("due", "missing"),
-            ("name", "null"),
+            ("needed", "null"),
+            ("over", "out_of_range"),
             ("size", "out_of_range"),
             ("word", "unknown"),
             ("list", "too_many"),

@@ -1,8 +1,12 @@
-//! Ids in paths. One that is no id names nothing: 404, as for one that is not there.
+//! Ids in paths, in either spelling (UUID, or 24 hex digits). One that is no id names nothing: 404, as for one
+//! that is not there.
 
 use axum::extract::{FromRequestParts, RawPathParams};
+use fanfare_providers::Fault;
+use fanfare_types::ids::{Id96, NotAnId, Uuid};
 use fanfare_types::{DeviceId, NotificationId, UserId};
 use http::request::Parts;
+use http::{Method, StatusCode};
 
 use crate::problem::Problem;
 
@@ -20,15 +24,34 @@ pub(crate) fn no_such_notification() -> Problem {
     Problem::not_found("notification_not_found", "there is no such notification")
 }
 
-/// The user a service acts for.
+/// The device's id in `text`: `None` for a UUID that cannot be one of ours.
+pub(crate) fn device_id(text: &str) -> Result<Option<DeviceId>, NotAnId> {
+    Ok(id(text)?.map(DeviceId))
+}
+
+fn id(text: &str) -> Result<Option<Id96>, NotAnId> {
+    if let Ok(id) = Id96::from_hex(text) {
+        return Ok(Some(id));
+    }
+    let ours = Id96::from_uuid(Uuid::parse(text)?);
+    Ok(ours.ok().and_then(|(id, tail)| (tail == 0).then_some(id)))
+}
+
+/// The user a service acts for. One that cannot be has no devices to find, and none can be registered for it.
 pub(crate) async fn user(parts: &mut Parts) -> Result<UserId, Problem> {
     let text = param(parts, "user_id").await;
     let user = text.and_then(|text| UserId::new(&text).ok());
-    user.ok_or_else(|| {
-        Problem::not_found(
-            "user_not_found",
-            "a user id has 1 to 128 bytes and no control characters",
-        )
+    let detail = "a user id has 1 to 128 bytes and no control characters";
+    user.ok_or_else(|| match parts.method {
+        Method::POST => {
+            let fault = Fault {
+                field: "user_id".to_owned(),
+                code: "malformed",
+                detail: detail.to_owned(),
+            };
+            Problem::invalid(StatusCode::BAD_REQUEST, vec![fault])
+        }
+        _ => Problem::not_found("user_not_found", detail),
     })
 }
 
@@ -37,7 +60,7 @@ impl<S: Send + Sync> FromRequestParts<S> for DevicePath {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let text = param(parts, "id").await;
-        let id = text.and_then(|text| DeviceId::parse_uuid(&text).ok());
+        let id = text.and_then(|text| device_id(&text).ok().flatten());
         id.map(DevicePath).ok_or_else(no_such_device)
     }
 }
@@ -47,7 +70,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NotificationPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let text = param(parts, "id").await;
-        let id = text.and_then(|text| NotificationId::parse_uuid(&text).ok());
+        let id = text.and_then(|text| id(&text).ok().flatten().map(NotificationId));
         id.map(NotificationPath).ok_or_else(no_such_notification)
     }
 }

@@ -1,4 +1,5 @@
-//! Reading a change of a device: JSON merge semantics (RFC 7396), where `null` clears.
+//! Reading a change of a device: JSON merge semantics (RFC 7396), where `null` clears what can be cleared; what
+//! every device has (`status`, `environment`, `address_kind`) it leaves as it is.
 
 use fanfare_core::registration::Patch;
 use fanfare_providers::Fault;
@@ -36,7 +37,8 @@ pub(crate) fn faults_of(value: Value) -> Vec<Fault> {
 
 fn members(mut fields: Fields<'_>, device: &Device) -> Patch {
     for name in FIXED {
-        if fields.take(name).is_some() {
+        if fields.has(name) {
+            fields.take(name);
             fields.fault(name, "not_allowed", "cannot be changed");
         }
     }
@@ -71,6 +73,13 @@ fn members(mut fields: Fields<'_>, device: &Device) -> Patch {
 fn address(fields: &mut Fields<'_>, now: &Address) -> Option<Address> {
     let kind = endpoint::kind(fields, "address_kind");
     let environment = endpoint::environment(fields);
+    if fields.take_null("token") {
+        fields.fault(
+            "token",
+            "null",
+            "cannot be cleared; delete the device instead",
+        );
+    }
     let token = fields.take("token");
     if kind.is_none() && environment.is_none() && token.is_none() {
         return None;
@@ -86,7 +95,8 @@ fn status(word: &str) -> Option<Status> {
     Status::parse(word).filter(|status| matches!(status, Status::Active | Status::Inactive))
 }
 
-/// A change of a device. What is left out stays; `null` clears a text, `device_info`, `tags` or `platform`.
+/// A change of a device. What is left out stays; `null` clears a text, `device_info`, `tags` or `platform`,
+/// and leaves `status`, `environment` and `address_kind` as they are.
 #[derive(ToSchema)]
 #[schema(as = PatchDevice)]
 #[expect(
@@ -95,15 +105,13 @@ fn status(word: &str) -> Option<Status> {
 )]
 pub(super) struct PatchDoc {
     /// `active` or `inactive`.
-    #[schema(required = false, example = "inactive")]
-    status: String,
+    #[schema(example = "inactive")]
+    status: Option<String>,
     /// A new token of the same channel.
     #[schema(required = false, value_type = super::register::TokenDoc)]
     token: Value,
-    #[schema(required = false)]
-    address_kind: String,
-    #[schema(required = false)]
-    environment: String,
+    address_kind: Option<String>,
+    environment: Option<String>,
     platform: Option<String>,
     app_version: Option<String>,
     device_name: Option<String>,

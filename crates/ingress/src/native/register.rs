@@ -81,38 +81,33 @@ pub(super) struct RegisterDoc {
     #[schema(value_type = TokenDoc)]
     token: Value,
     /// What an `fcm` token is: `registration_token` (default) or `fid`.
-    #[schema(required = false)]
-    address_kind: String,
+    address_kind: Option<String>,
     /// `sandbox`; anything else is production.
-    #[schema(required = false, example = "production")]
-    environment: String,
+    #[schema(example = "production")]
+    environment: Option<String>,
     /// Stable id of the install, 1–128 of `[A-Za-z0-9_-]`. With it, registering again refreshes the same row
     /// whatever its token.
-    #[schema(required = false)]
-    device_key: String,
+    device_key: Option<String>,
     /// `android`, `ios`, `web` or `unknown`; by default `ios` for `ios_push`, `web` for
     /// `web_push`, and `unknown` for `fcm`, which serves all of them.
-    #[schema(required = false)]
-    platform: String,
+    platform: Option<String>,
     /// At most 255 bytes, like every text below.
-    #[schema(required = false, example = "2.1.0")]
-    app_version: String,
-    #[schema(required = false)]
-    device_name: String,
-    #[schema(required = false, example = "iPhone15,3")]
-    device_model: String,
-    #[schema(required = false, example = "iOS 18.2")]
-    os_version: String,
-    #[schema(required = false, example = "de-AT")]
-    locale: String,
-    #[schema(required = false, example = "Europe/Vienna")]
-    time_zone: String,
+    #[schema(example = "2.1.0")]
+    app_version: Option<String>,
+    device_name: Option<String>,
+    #[schema(example = "iPhone15,3")]
+    device_model: Option<String>,
+    #[schema(example = "iOS 18.2")]
+    os_version: Option<String>,
+    #[schema(example = "de-AT")]
+    locale: Option<String>,
+    #[schema(example = "Europe/Vienna")]
+    time_zone: Option<String>,
     /// At most 64, of at most 64 bytes each.
-    #[schema(required = false)]
-    tags: Vec<String>,
+    tags: Option<Vec<String>>,
     /// Any JSON object up to 4 KiB.
-    #[schema(required = false, value_type = Object)]
-    device_info: Value,
+    #[schema(value_type = Option<Object>)]
+    device_info: Option<Value>,
 }
 
 /// A token as a string, or a `PushSubscription` as an object.
@@ -143,6 +138,20 @@ mod tests {
     }
 
     #[test]
+    fn an_optional_member_that_is_null_is_as_good_as_none() {
+        let body = json!({
+            "channel": "fcm", "token": "abc", "address_kind": null, "environment": null, "device_key": null,
+            "platform": null, "app_version": null, "device_name": null, "device_model": null, "os_version": null,
+            "locale": null, "time_zone": null, "tags": null, "device_info": null
+        });
+        let smallest = read(json!({"channel": "fcm", "token": "abc"}), None).unwrap();
+        assert_eq!(
+            format!("{:?}", read(body, None).unwrap()),
+            format!("{smallest:?}")
+        );
+    }
+
+    #[test]
     fn every_fault_is_listed() {
         let body = json!({
             "channel": "pigeon", "token": null, "environment": 1, "device_key": "a b", "platform": "vms",
@@ -152,6 +161,7 @@ mod tests {
         let faults = read(body, None).unwrap_err();
         let found: Vec<_> = faults.iter().map(|f| (f.field.as_str(), f.code)).collect();
         let expected = [
+            ("token", "null"),
             ("channel", "unknown"),
             ("environment", "wrong_type"),
             ("device_key", "malformed"),
@@ -160,7 +170,6 @@ mod tests {
             ("tags[1]", "too_long"),
             ("tags[2]", "wrong_type"),
             ("app_version", "too_long"),
-            ("locale", "null"),
             ("device_info", "wrong_type"),
             ("user_id", "unknown"),
         ];

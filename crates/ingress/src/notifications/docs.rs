@@ -14,28 +14,26 @@ pub(super) struct SendDoc {
     to: ToDoc,
     message: MessageDoc,
     /// Values for `{{placeholders}}`.
-    #[schema(required = false)]
-    variables: BTreeMap<String, String>,
+    variables: Option<BTreeMap<String, String>>,
     /// Seconds it may wait for a provider, from `send_at` or from now. At least 1; the most and the default are
     /// configured, 28 days both.
-    #[schema(required = false, example = 3600)]
-    ttl: u64,
+    #[schema(example = 3600)]
+    ttl: Option<u64>,
     /// `high` or `normal`; by default `high` in the urgent lane and `normal` in the bulk lane.
-    #[schema(required = false, example = "high")]
-    priority: String,
+    #[schema(example = "high")]
+    priority: Option<String>,
     /// A newer notification with the same key replaces an older one that was not shown. At most 64 bytes.
-    #[schema(required = false)]
-    collapse_key: String,
+    collapse_key: Option<String>,
     /// RFC 3339: not before this time. A time that has passed means now.
-    #[schema(required = false, example = "2026-01-31T08:00:00Z")]
-    send_at: String,
+    #[schema(example = "2026-01-31T08:00:00Z")]
+    send_at: Option<String>,
     /// `urgent` (default) or `bulk`. Urgent never waits behind bulk.
-    #[schema(required = false, example = "urgent")]
-    lane: String,
+    #[schema(example = "urgent")]
+    lane: Option<String>,
     /// When a push was written and no answer came: `retry` (default; under the same `apns-id` and collapse key)
     /// or `drop`.
-    #[schema(required = false, example = "retry")]
-    on_unknown: String,
+    #[schema(example = "retry")]
+    on_unknown: Option<String>,
 }
 
 /// The recipients: exactly one of the three, with 1 to 10,000 entries (configured). An entry given twice counts
@@ -44,14 +42,11 @@ pub(super) struct SendDoc {
 #[schema(as = Recipients)]
 pub(super) struct ToDoc {
     /// User ids: all their active devices.
-    #[schema(required = false)]
-    users: Vec<String>,
+    users: Option<Vec<String>>,
     /// Device ids.
-    #[schema(required = false)]
-    devices: Vec<String>,
+    devices: Option<Vec<String>>,
     /// Provider tokens, which need not be in the registry.
-    #[schema(required = false)]
-    addresses: Vec<AddressDoc>,
+    addresses: Option<Vec<AddressDoc>>,
 }
 
 /// A provider's token.
@@ -64,59 +59,46 @@ pub(super) struct AddressDoc {
     #[schema(value_type = Value)]
     address: Value,
     /// What an `fcm` address is: `registration_token` (default) or `fid`.
-    #[schema(required = false)]
-    kind: String,
+    kind: Option<String>,
     /// `sandbox`; anything else is production.
-    #[schema(required = false)]
-    environment: String,
+    environment: Option<String>,
 }
 
 /// What to show or hand over. Texts may hold `{{placeholders}}`. At most 4096 bytes at each provider.
 #[derive(ToSchema)]
 #[schema(as = Message)]
 pub(super) struct MessageDoc {
-    #[schema(required = false, example = "Your order is on its way")]
-    title: String,
-    #[schema(required = false)]
-    body: String,
+    #[schema(example = "Your order is on its way")]
+    title: Option<String>,
+    body: Option<String>,
     /// HTTPS address of a picture.
-    #[schema(required = false)]
-    image: String,
+    image: Option<String>,
     /// Texts only, because FCM takes nothing else.
-    #[schema(required = false)]
-    data: BTreeMap<String, String>,
-    #[schema(required = false, example = "default")]
-    sound: String,
-    #[schema(required = false)]
-    badge: u32,
-    #[schema(required = false)]
-    click_action: String,
+    data: Option<BTreeMap<String, String>>,
+    #[schema(example = "default")]
+    sound: Option<String>,
+    badge: Option<u32>,
+    click_action: Option<String>,
     /// Texts by locale (`de`, `pt-BR`), for devices of that locale or language.
-    #[schema(required = false)]
-    localized: BTreeMap<String, LocalizedDoc>,
+    localized: Option<BTreeMap<String, LocalizedDoc>>,
     /// Merged into the APNs payload last (RFC 7386).
-    #[schema(required = false, value_type = Object)]
-    apns: Value,
+    #[schema(value_type = Option<Object>)]
+    apns: Option<Value>,
     /// Merged into FCM's `message` last (RFC 7386).
-    #[schema(required = false, value_type = Object)]
-    fcm: Value,
+    #[schema(value_type = Option<Object>)]
+    fcm: Option<Value>,
     /// Merged into the Web Push payload last (RFC 7386).
-    #[schema(required = false, value_type = Object)]
-    web_push: Value,
+    #[schema(value_type = Option<Object>)]
+    web_push: Option<Value>,
 }
 
 /// The texts of one locale.
 #[derive(ToSchema)]
 #[schema(as = Localized)]
 pub(super) struct LocalizedDoc {
-    #[schema(required = false)]
-    title: String,
-    #[schema(required = false)]
-    body: String,
-    #[schema(required = false)]
-    image: String,
-    #[schema(required = false)]
-    sound: String,
-    #[schema(required = false)]
-    click_action: String,
+    title: Option<String>,
+    body: Option<String>,
+    image: Option<String>,
+    sound: Option<String>,
+    click_action: Option<String>,
 }

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::endpoint;
 use crate::fields::{Faults, Fields, text};
+use crate::path;
 
 const FORMS: [&str; 3] = ["users", "devices", "addresses"];
 
@@ -16,7 +17,8 @@ const FORMS: [&str; 3] = ["users", "devices", "addresses"];
 pub(super) fn read(fields: &mut Fields<'_>, targets_max: usize) -> Option<To> {
     fields.require("to");
     let mut to = fields.nested("to")?;
-    let given: Vec<_> = FORMS.into_iter().filter(|form| to.has(form)).collect();
+    let is_given = |form: &&str| !to.take_null(form) && to.has(form);
+    let given: Vec<_> = FORMS.into_iter().filter(is_given).collect();
     let [form] = given[..] else {
         let path = "to";
         let detail = "must have exactly one of users, devices and addresses";
@@ -65,17 +67,18 @@ fn user(entry: Value, path: &str, faults: &mut Faults) -> Option<UserId> {
     user
 }
 
-fn device(entry: Value, path: &str, faults: &mut Faults) -> Option<DeviceId> {
-    let text = text(entry, path, usize::MAX, faults)?;
-    let device = DeviceId::parse_uuid(&text).ok();
-    if device.is_none() {
-        faults.add(
-            path,
-            "malformed",
-            "must be a device id, as the registry gave it",
-        );
+/// A well-formed id that cannot be one of ours is no device's: no fault, and no recipient, as with one of a
+/// device that is gone.
+fn device(entry: Value, field: &str, faults: &mut Faults) -> Option<DeviceId> {
+    let text = text(entry, field, usize::MAX, faults)?;
+    match path::device_id(&text) {
+        Ok(device) => device,
+        Err(_) => {
+            let detail = "must be a device id, as the registry gave it";
+            faults.add(field, "malformed", detail);
+            None
+        }
     }
-    device
 }
 
 fn address(entry: Value, path: &str, faults: &mut Faults) -> Option<Address> {

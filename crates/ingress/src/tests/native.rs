@@ -54,6 +54,26 @@ async fn a_user_registers_lists_patches_and_deletes_a_device() {
         assert_eq!(patches[0].tags, Some(Vec::new()));
         assert_eq!((&patches[0].locale, &patches[0].address), (&None, &None));
     }
+    let patch = json!({"status": null, "environment": null, "address_kind": null});
+    let patched = api.call("PATCH", &path, &ada, Some(patch)).await;
+    assert_eq!(patched.status, 200, "{}", patched.text);
+    {
+        let patches = api.rooms.patches.lock();
+        assert_eq!((&patches[1].status, &patches[1].address), (&None, &None));
+    }
+    let fixed = json!({"token": null, "channel": null});
+    let refused = api.call("PATCH", &path, &ada, Some(fixed)).await;
+    let found = refused.problem(400, "invalid_request");
+    let expected = [("channel", "not_allowed"), ("token", "null")];
+    assert_eq!(
+        found,
+        expected.map(|(field, code)| (field.to_owned(), code.to_owned()))
+    );
+    let hex = api.rooms.devices.lock()[0].id.0.to_hex();
+    let by_hex = api
+        .call("GET", &format!("/v1/devices/{hex}"), &ada, None)
+        .await;
+    assert_eq!(by_hex.json()["device"]["id"], device["id"]);
     let gone = api.call("DELETE", &path, &ada, None).await;
     assert_eq!(
         (gone.status.as_u16(), gone.json()),
@@ -85,6 +105,10 @@ async fn a_service_does_the_same_for_any_user() {
     api.call("GET", &long, SERVICE, None)
         .await
         .problem(404, "user_not_found");
+    let body = json!({"channel": "fcm", "token": "t"});
+    let faults = api.call("POST", &long, SERVICE, Some(body)).await;
+    let faults = faults.problem(400, "invalid_request");
+    assert_eq!(faults, [("user_id".to_owned(), "malformed".to_owned())]);
     api.call("GET", "/v1/users/%ff/devices", SERVICE, None)
         .await
         .problem(404, "user_not_found");
