@@ -55,7 +55,8 @@ impl Page {
                     continue;
                 }
             };
-            if known.replace(value).is_some() {
+            // A form's empty field: nothing was asked for.
+            if !value.is_empty() && known.replace(value).is_some() {
                 faults.add(name, "duplicate", "may be given once");
             }
         }
@@ -108,8 +109,8 @@ pub(super) struct Deliveries {
     next_cursor: Option<String>,
 }
 
-/// One delivery. `device_id` and `user_id` are `null` for an address named by the caller; `outcome`, `reason`
-/// and `finished_at` while it has not ended.
+/// One delivery. `device_id` and `user_id` are `null` for an address named by the caller; `outcome`, `reason`,
+/// `attempts` and `finished_at` while it has not ended.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Delivery)]
 pub(super) struct DeliveryView {
@@ -120,8 +121,8 @@ pub(super) struct DeliveryView {
     outcome: Option<&'static str>,
     /// The provider's reason, or the gateway's (lower case).
     reason: Option<String>,
-    /// How often it was handed to a provider; 0 until it has ended.
-    attempts: u32,
+    /// How often it was handed to a provider; `null` until it has ended.
+    attempts: Option<u32>,
     /// When the notification was accepted: RFC 3339, UTC.
     created_at: String,
     /// RFC 3339, UTC.
@@ -155,7 +156,7 @@ impl DeliveryView {
             reason: reason
                 .filter(|reason| !reason.is_empty())
                 .map(str::to_owned),
-            attempts: ended.map_or(0, |ended| ended.attempts),
+            attempts: ended.map(|ended| ended.attempts),
             created_at,
             finished_at: ended.map(|ended| ended.at.to_rfc3339()),
         }
@@ -180,6 +181,14 @@ mod tests {
         assert_eq!((page.limit, page.start, page.outcome), (100, 0, None));
         let page = read(&[("limit", "1000"), ("outcome", "dead")]).unwrap();
         assert_eq!((page.limit, page.outcome), (1000, Some(Outcome::Dead)));
+        let empty = [
+            ("outcome", ""),
+            ("limit", ""),
+            ("cursor", ""),
+            ("limit", "7"),
+        ];
+        let page = read(&empty).unwrap();
+        assert_eq!((page.limit, page.start, page.outcome), (7, 0, None));
         let query = [
             ("limit", "0"),
             ("outcome", "lost"),

@@ -101,6 +101,34 @@ async fn every_option_is_read() {
 }
 
 #[tokio::test]
+async fn an_optional_member_that_is_null_is_as_good_as_none() {
+    let api = Harness::new();
+    let to = |rest: Value| {
+        let mut address = json!({"channel": "ios_push", "address": "ab".repeat(32)});
+        let members = address.as_object_mut().unwrap();
+        members.extend(rest.as_object().unwrap().clone());
+        json!({"addresses": [address]})
+    };
+    let plain = json!({"to": to(json!({})), "message": {"body": "b"}});
+    let nulls = json!({
+        "to": to(json!({"environment": null, "kind": null})),
+        "message": {"title": null, "body": "b", "image": null, "data": null, "sound": null, "badge": null,
+            "click_action": null, "localized": null, "apns": null, "fcm": null, "web_push": null},
+        "variables": null, "ttl": null, "priority": null, "collapse_key": null, "send_at": null, "lane": null,
+        "on_unknown": null,
+    });
+    let (plain, nulls) = (accepted(&api, plain).await, accepted(&api, nulls).await);
+    let addresses = |new: &NewNotification| match &new.to {
+        To::Addresses(addresses) => addresses.clone(),
+        _ => Vec::new(),
+    };
+    assert_eq!(addresses(&nulls), addresses(&plain));
+    assert!(nulls.message == plain.message && nulls.options == plain.options);
+    let found = faults(&api, json!({"to": null, "message": null})).await;
+    assert_eq!(found, pairs([("to", "null"), ("message", "null")]));
+}
+
+#[tokio::test]
 async fn a_past_send_at_means_now() {
     let api = Harness::new();
     let body = json!({"to": {"users": ["a"]}, "message": {"title": "t"}, "send_at": "2001-01-01T00:00:00Z", "ttl": 5});
@@ -119,7 +147,7 @@ async fn every_fault_is_listed_at_once() {
         &api,
         json!({
             "to": {"users": ["", 7, "u".repeat(129), "fine"]},
-            "message": {"title": null, "data": {"from": "x", "n": 1}, "badge": -1, "subtitle": "?"},
+            "message": {"title": 1, "data": {"from": "x", "n": 1}, "badge": -1, "subtitle": "?"},
             "variables": {"a": 1}, "ttl": 0, "priority": "urgent", "send_at": far, "lane": 3, "retries": 5,
         }),
     )
@@ -129,7 +157,7 @@ async fn every_fault_is_listed_at_once() {
         ("to.users[1]", "wrong_type"),
         ("to.users[2]", "malformed"),
         ("message.badge", "out_of_range"),
-        ("message.title", "null"),
+        ("message.title", "wrong_type"),
         ("message.data.n", "wrong_type"),
         ("message.subtitle", "unknown"),
         ("variables.a", "wrong_type"),
@@ -189,6 +217,13 @@ async fn recipients_are_exactly_one_kind_and_not_too_many() {
     );
     let devices = accepted(&api, to(json!({"devices": [id]}))).await.to;
     assert!(matches!(devices, To::Devices(devices) if devices == [device("ada", 1).id]));
+    let ours = device("ada", 1).id;
+    let foreign = "123e4567-e89b-42d3-a456-426614174000";
+    let body = to(json!({"devices": [foreign, ours.0.to_hex(), id], "users": null}));
+    let devices = accepted(&api, body).await.to;
+    assert!(matches!(devices, To::Devices(devices) if devices == [ours]));
+    let nobody = accepted(&api, to(json!({"devices": [foreign]}))).await.to;
+    assert!(matches!(nobody, To::Devices(devices) if devices.is_empty()));
 }
 
 #[tokio::test]
@@ -336,7 +371,7 @@ async fn deliveries_come_in_pages() {
         "created_at": NOW.to_rfc3339(), "finished_at": NOW.to_rfc3339()});
     assert_eq!(all[0], first);
     let last = json!({"device_id": null, "user_id": null, "channel": "ios_push", "outcome": null,
-        "reason": null, "attempts": 0, "created_at": NOW.to_rfc3339(), "finished_at": null});
+        "reason": null, "attempts": null, "created_at": NOW.to_rfc3339(), "finished_at": null});
     assert_eq!(all[4], last);
     let ended = api
         .call("GET", &format!("{path}?outcome=delivered"), SERVICE, None)
