@@ -30,7 +30,7 @@ use report::Report;
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How many users.
-    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(10..=1_000_000))]
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(10..=200_000))]
     users: u32,
     /// Seed of the crowd.
     #[arg(long, default_value_t = 1)]
