@@ -284,6 +284,21 @@ async fn a_notification_is_accepted_once_scheduled_and_survives_a_restart() {
 }
 
 #[tokio::test]
+async fn a_notification_to_an_id_of_no_device_is_complete_at_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let gateway = Gateway::start(directory.path()).await;
+    let body = json!({"to": {"devices": ["123e4567-e89b-42d3-a456-426614174000"]}, "message": {"title": "t"}});
+    let (status, accepted) = gateway
+        .call("POST", "/v1/notifications", KEY, Some(body))
+        .await;
+    assert_eq!((status, &accepted["recipients"]), (202, &json!(0)));
+    let path = format!("/v1/notifications/{}", accepted["id"].as_str().unwrap());
+    let (status, view) = gateway.call("GET", &path, KEY, None).await;
+    assert_eq!((status, &view["state"]), (200, &json!("completed")));
+    gateway.stop().await;
+}
+
+#[tokio::test]
 async fn without_a_credential_every_delivery_fails_and_the_books_say_so() {
     let directory = tempfile::tempdir().unwrap();
     let gateway = Gateway::start(directory.path()).await;
