@@ -2,7 +2,7 @@
 
 use axum::extract::{Query, State};
 use axum::response::{IntoResponse, Response};
-use fanfare_actors::notifications::{Acceptance, IdempotencyKey, NewNotification};
+use fanfare_actors::notifications::{IdempotencyKey, NewNotification};
 use fanfare_providers::Fault;
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
@@ -60,7 +60,7 @@ async fn send(
     let new = request::read(body.value, app, &api.config, api.clock.now());
     let new = keyed(key, new)
         .map_err(|faults| Problem::invalid(StatusCode::UNPROCESSABLE_ENTITY, faults))?;
-    let acceptance = accept(&api, new).await?;
+    let acceptance = api.rooms.accept(new).await?;
     let location = format!("/v1/notifications/{}", acceptance.id);
     let accepted = axum::Json(AcceptedNotification::from(acceptance));
     Ok((StatusCode::ACCEPTED, [(LOCATION, location)], accepted).into_response())
@@ -81,21 +81,6 @@ fn keyed(
                 .chain(faults)
                 .take(FAULTS_MAX)
                 .collect())
-        }
-    }
-}
-
-/// In a task of its own: a caller who hangs up half-way must not leave a notification that is durable and was
-/// never handed on.
-async fn accept(api: &Shared, new: NewNotification) -> Result<Acceptance, Problem> {
-    let rooms = api.rooms.clone();
-    let accepting = tokio::spawn(async move { rooms.accept(new).await });
-    match accepting.await {
-        Ok(accepted) => Ok(accepted?),
-        Err(error) => {
-            tracing::error!(%error, "accepting a notification panicked");
-            let status = StatusCode::INTERNAL_SERVER_ERROR;
-            Err(Problem::new(status, "internal", "a fault of the gateway"))
         }
     }
 }
