@@ -9,6 +9,8 @@ mod body;
 pub mod config;
 mod endpoint;
 mod fields;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod json;
 mod native;
 mod notifications;
@@ -19,6 +21,8 @@ mod path;
 mod problem;
 mod rooms;
 mod server;
+#[cfg(any(test, feature = "fuzzing"))]
+mod stand_in;
 #[cfg(test)]
 mod tests;
 

@@ -5,7 +5,6 @@ mod native;
 mod notifications;
 mod problems;
 mod server;
-mod stand_in;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use fanfare_telemetry::Telemetry;
-use fanfare_types::{AppId, Clock, Timestamp};
+use fanfare_types::{AppId, Clock};
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header};
@@ -24,10 +23,7 @@ use crate::api::{self, Api};
 use crate::auth::{ApiKey, JwtDoor, JwtKeys, KeyKind};
 use crate::config::{AppDoor, Config, Contract};
 use crate::json::sha256;
-pub(crate) use stand_in::{StandIn, device};
-
-/// The clock of every test.
-pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) use crate::stand_in::{NOW, StandIn, device};
 
 pub(crate) const SERVICE: &str = "ffk_shop_0123456789abcdefghijklmnopqrstuvwxyzABCD";
 pub(crate) const AGENT: &str = "ffk_shop_zzzz456789abcdefghijklmnopqrstuvwxyzABCD";

@@ -6,8 +6,8 @@ use fanfare_actors::system::{PoolStats, Stats};
 use fanfare_providers::Fault;
 use serde_json::json;
 
-use super::stand_in::notification;
 use super::*;
+use crate::stand_in::notification;
 
 fn document() -> Value {
     serde_json::from_str(&crate::openapi()).unwrap()

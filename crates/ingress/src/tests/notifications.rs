@@ -7,8 +7,8 @@ use fanfare_core::admission::{Refused, Scope};
 use fanfare_types::{AddressKind, Environment, Lane, OnUnknown, Priority};
 use serde_json::json;
 
-use super::stand_in::notification;
 use super::*;
+use crate::stand_in::notification;
 
 const PATH: &str = "/v1/notifications";
 

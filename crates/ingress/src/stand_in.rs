@@ -12,14 +12,16 @@ use fanfare_types::device::Meta;
 use fanfare_types::notification::State;
 use fanfare_types::{
     Address, AddressKind, AppId, Channel, Counts, Device, DeviceId, Environment, NotificationId,
-    Outcome, Platform, Reason, Status, UserId,
+    Outcome, Platform, Reason, Status, Timestamp, UserId,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
-use super::NOW;
 use crate::rooms::Rooms;
+
+/// The clock of everything that stands on this.
+pub(crate) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 /// Digest of a body, and the answer it got.
 type FirstAnswer = ([u8; 32], Acceptance);
@@ -46,8 +48,8 @@ pub(crate) fn device(user: &str, number: u64) -> Device {
     let token = format!("{number:064x}");
     Device {
         id: DeviceId::new(NOW, number),
-        app: AppId::new("shop").unwrap(),
-        user: UserId::new(user).unwrap(),
+        app: AppId::new("shop").expect("an id"),
+        user: UserId::new(user).expect("an id"),
         tenant: None,
         device_key: None,
         platform: Platform::Ios,
@@ -79,6 +81,16 @@ pub(crate) fn notification() -> NotificationId {
 }
 
 impl StandIn {
+    /// Empties the books; gives the notifications that were in them.
+    #[cfg(feature = "fuzzing")]
+    pub(crate) fn forget(&self) -> Vec<NewNotification> {
+        self.devices.lock().clear();
+        self.registered.lock().clear();
+        self.patches.lock().clear();
+        self.keys.lock().clear();
+        std::mem::take(&mut self.accepted.lock())
+    }
+
     fn find(&self, app: &AppId, user: &UserId, id: DeviceId) -> Option<Device> {
         let devices = self.devices.lock();
         let mine = |d: &&Device| d.app == *app && d.user == *user && d.id == id;
@@ -286,7 +298,7 @@ impl Rooms for StandIn {
 
 /// The first has ended, the others have not; the last is a bare address.
 fn row(ordinal: u32) -> DeliveryRow {
-    let user = UserId::new("ada").unwrap();
+    let user = UserId::new("ada").expect("an id");
     DeliveryRow {
         ordinal,
         device: (ordinal < 4).then(|| (DeviceId::new(NOW, ordinal.into()), user)),
