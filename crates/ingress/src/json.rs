@@ -144,6 +144,41 @@ fn write_scalar(value: &Value, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    fn any_json() -> impl Strategy<Value = Value> {
+        let scalar = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "\\PC{0,8}".prop_map(Value::from),
+        ];
+        scalar.prop_recursive(4, 32, 6, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                proptest::collection::btree_map("\\PC{0,4}", inner, 0..6)
+                    .prop_map(|members| Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_and_means_the_same(value in any_json()) {
+            let compact = parse(value.to_string().as_bytes()).unwrap();
+            let spread = parse(format!("{value:#}").as_bytes()).unwrap();
+            prop_assert_eq!(digest(&compact), digest(&spread));
+            prop_assert_eq!(&compact, &value);
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(body in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let strict = parse(&body);
+            let lenient = serde_json::from_slice::<Value>(&body);
+            prop_assert!(strict.is_err() || lenient.is_ok(), "stricter, never laxer");
+        }
+    }
 
     fn code(body: &[u8]) -> &'static str {
         parse(body).map_or_else(|problem| problem.code, |_| "fine")

@@ -265,6 +265,28 @@ text_id!(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_id_comes_back_from_each_spelling(bytes: [u8; 12], tail in 0..1_u32 << TAIL_BITS) {
+            let id = Id96(bytes);
+            prop_assert_eq!(Id96::from_hex(&id.to_hex()), Ok(id));
+            let text = id.to_uuid(tail).to_string();
+            let back = Uuid::parse(&text).and_then(Id96::from_uuid);
+            prop_assert_eq!(back, Ok((id, tail)));
+        }
+
+        #[test]
+        fn what_is_read_as_an_id_is_written_as_it_was(text in "[0-9a-fA-F-]{22,38}|\\PC{0,40}") {
+            if let Ok(uuid) = Uuid::parse(&text) {
+                prop_assert_eq!(uuid.to_string(), text.to_ascii_lowercase());
+            }
+            if let Ok(id) = Id96::from_hex(&text) {
+                prop_assert_eq!(id.to_hex(), text.to_ascii_lowercase());
+            }
+        }
+    }
 
     #[test]
     fn both_spellings_are_lossless() {

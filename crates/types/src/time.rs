@@ -109,6 +109,22 @@ impl std::fmt::Debug for Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn every_instant_comes_back(millis in 0..=Timestamp::MAX.0) {
+            let at = Timestamp(millis);
+            prop_assert_eq!(Timestamp::parse_rfc3339(&at.to_rfc3339()), Ok(at));
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[0-9]{1,5}-[0-9]{2}-[0-9]{2}[T ][0-9:.]{4,14}(Z|[+-][0-9:]{2,6})?|\\PC{0,40}") {
+            if let Ok(at) = Timestamp::parse_rfc3339(&text) {
+                prop_assert!(at <= Timestamp::MAX);
+            }
+        }
+    }
 
     #[test]
     fn rfc3339_round_trips_with_milliseconds() {

@@ -20,6 +20,26 @@ fn accepted(text: &str, variables: &[(&str, &str)]) -> Config {
     parse(text, Path::new("/nowhere"), variables).expect("must be accepted")
 }
 
+proptest::proptest! {
+    /// Whatever is written over the example's lines is a configuration or a list of faults.
+    #[test]
+    fn no_file_makes_it_panic(
+        at: proptest::sample::Index,
+        length in 0..40_usize,
+        written in "[\\[\\]{}=\"'.,#a-z0-9_ \n-]{0,24}|\\PC{0,12}",
+        variable in "FANFARE_[A-Z_0-9]{0,24}",
+    ) {
+        let mut text = include_str!("../../../../fanfare.example.toml").to_owned();
+        let start = text.floor_char_boundary(at.index(text.len()));
+        let end = text.floor_char_boundary((start + length).min(text.len()));
+        text.replace_range(start..end, &written);
+        let parsed = parse(&text, Path::new("/nowhere"), [(variable, written)]);
+        if let Err(faults) = parsed {
+            proptest::prop_assert!(!faults.is_empty());
+        }
+    }
+}
+
 const MINIMAL: &str = "[[apps]]\nid = \"shop\"\n";
 
 #[test]

@@ -46,6 +46,23 @@ fn split(text: &str) -> Option<(u64, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(number in 1..1_000_u64) {
+            prop_assert_eq!(duration(&format!("{number}h")), Some(Duration::from_secs(number * 3600)));
+            prop_assert_eq!(bytes(&format!("{number} KiB")), usize::try_from(number << 10).ok());
+        }
+
+        #[test]
+        fn no_text_makes_it_panic(text in "[0-9]{0,24} ?(ms|s|m|h|d|B|KiB|MiB|GiB)?|\\PC{0,20}") {
+            if let Some(duration) = duration(&text) {
+                prop_assert!(!duration.is_zero() && duration <= Duration::from_secs(3_650 * 86_400));
+            }
+            prop_assert_ne!(bytes(&text), Some(0));
+        }
+    }
 
     #[test]
     fn durations() {

@@ -39,6 +39,19 @@ fn checked(id: NotificationId, outcome: Option<Outcome>, ordinal: u32) -> [u8; C
 mod tests {
     use super::*;
     use fanfare_types::Timestamp;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_read_was_written(ordinal: u32, text in "\\PC{0,24}|[A-Za-z0-9_-]{15,17}") {
+            let id = NotificationId::new(Timestamp(1), 1);
+            let cursor = write(id, None, ordinal);
+            prop_assert_eq!(read(id, None, &cursor), Some(ordinal));
+            if let Some(ordinal) = read(id, None, &text) {
+                prop_assert_eq!(write(id, None, ordinal), text);
+            }
+        }
+    }
 
     #[test]
     fn a_cursor_is_good_for_its_own_list_only() {

@@ -1,6 +1,76 @@
 //! Packed columns come back as they were, and damaged ones are refused.
 
+use proptest::prelude::*;
+
 use super::*;
+
+fn any_target() -> impl Strategy<Value = Target> {
+    let word = || 0..Channel::ALL.len();
+    let device = proptest::option::of((any::<[u8; 12]>(), "[^\\p{Cc}]{1,32}"));
+    let address = proptest::option::of((word(), 0..AddressKind::ALL.len(), "\\PC{0,300}"));
+    (word(), device, address).prop_map(|(channel, device, address)| Target {
+        channel: Channel::ALL[channel],
+        device: device.map(|(id, user)| {
+            let id = DeviceId(fanfare_types::ids::Id96(id));
+            (id, UserId::new(&user).expect("a user id"))
+        }),
+        address: address.map(|(channel, kind, value)| {
+            let (channel, kind) = (Channel::ALL[channel], AddressKind::ALL[kind]);
+            Address::new(channel, kind, Environment::Sandbox, &value)
+        }),
+    })
+}
+
+fn any_ended() -> impl Strategy<Value = Vec<Ended>> {
+    let row = (
+        0..Outcome::ALL.len(),
+        "[A-Za-z_.-]{0,64}",
+        any::<u32>(),
+        any::<u64>(),
+    );
+    proptest::collection::btree_map(any::<u32>(), row, 0..40).prop_map(|rows| {
+        let ended = |(ordinal, (outcome, reason, attempts, at)): (_, (_, String, _, _))| Ended {
+            ordinal,
+            outcome: Outcome::ALL[outcome],
+            reason: Reason::from_wire(&reason),
+            attempts,
+            at: Timestamp(at),
+        };
+        rows.into_iter().map(ended).collect()
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_targets_come_back(targets in proptest::collection::vec(any_target(), 0..20)) {
+        prop_assert_eq!(unpack_targets(&pack_targets(&targets)), Some(targets));
+    }
+
+    #[test]
+    fn any_outcomes_come_back(rows in any_ended()) {
+        let mut back = Vec::new();
+        prop_assert!(unpack_ended(&pack_ended(&rows.iter().collect::<Vec<_>>()), &mut back).is_some());
+        prop_assert_eq!(back, rows);
+    }
+
+    #[test]
+    fn no_blob_makes_it_panic(blob in proptest::collection::vec(any::<u8>(), 0..200)) {
+        let _ = unpack_targets(&blob);
+        let mut rows = Vec::new();
+        let _ = unpack_ended(&blob, &mut rows);
+        prop_assert!(rows.len() <= blob.len(), "no more rows than bytes");
+    }
+
+    #[test]
+    fn done_is_a_set(ordinals in proptest::collection::vec(0..5_000_u32, 0..60)) {
+        let mut done = Done::default();
+        let mut known = std::collections::BTreeSet::new();
+        for ordinal in ordinals {
+            prop_assert_eq!(done.set(ordinal), known.insert(ordinal));
+        }
+        prop_assert_eq!(done.ordinals(), known.into_iter().collect::<Vec<_>>());
+    }
+}
 
 fn target(user: &str, address: Option<&str>) -> Target {
     let at = |value| {
