@@ -80,6 +80,11 @@ impl World {
         self.app = Some(app);
     }
 
+    /// From now on requests go to a gateway that runs as a process of its own.
+    pub(crate) fn follow(&mut self, url: String) {
+        self.url = url;
+    }
+
     /// Drains the gateway; the simulators go on.
     pub(crate) async fn drain(&mut self) -> bool {
         let app = self.app.take().expect("a running gateway");

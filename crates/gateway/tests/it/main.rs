@@ -9,5 +9,6 @@ mod durability;
 mod faults;
 mod harness;
 mod observed;
+mod overload;
 mod process;
 mod sending;
