@@ -40,7 +40,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
 ];
 
 /// What measures and attacks the others; nothing depends on it.
-const MAY_KNOW_ANYTHING: &[&str] = &["benches", "fuzz"];
+const MAY_KNOW_ANYTHING: &[&str] = &["benches", "fuzz", "loadtest"];
 
 /// Dependency → the only crates that may name it.
 const QUARANTINE: &[(&str, &[&str])] = &[
@@ -162,7 +162,7 @@ fn sources(directory: &Path, found: &mut Vec<PathBuf>) {
 
 fn all_sources() -> Vec<(PathBuf, String)> {
     let mut found = Vec::new();
-    for folder in ["crates", "benches", "fuzz"] {
+    for folder in ["crates", "benches", "fuzz", "loadtest"] {
         sources(&root().join(folder), &mut found);
     }
     let read = |path: PathBuf| {
