@@ -4,10 +4,11 @@
 //! and then a cast to the dispatcher, all in the caller's task.
 
 mod accept;
+mod room;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare_core::admission::Admission;
@@ -31,6 +32,9 @@ use crate::random::Random;
 #[derive(Clone)]
 pub struct Notifications(Arc<Parts>);
 
+/// Calls that wait for room now.
+pub(crate) type Waiting = AtomicUsize;
+
 /// What accepting is made of.
 pub(crate) struct Parts {
     pub(crate) limits: Limits,
@@ -44,6 +48,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) draining: AtomicBool,
+    pub(crate) waiting: Waiting,
 }
 
 /// Tells whoever holds deliveries of an app that one of its notifications was cancelled.
@@ -96,12 +101,18 @@ pub struct View {
 pub struct Limits {
     /// How long an `Idempotency-Key` is remembered. Default 24 h.
     pub idempotency_ttl: Duration,
+    /// How long a call that finds no room waits for some before it is refused. Default 500 ms.
+    pub room_wait: Duration,
+    /// Calls that wait for room at once; the next one is refused at once. Default 1,000.
+    pub room_waiting_max: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
+            room_wait: Duration::from_millis(500),
+            room_waiting_max: 1_000,
         }
     }
 }

@@ -195,6 +195,8 @@ fn system_config(settings: &Settings) -> system::Config {
         },
         notifications: fanfare_actors::notifications::Limits {
             idempotency_ttl: limits.idempotency_ttl,
+            room_wait: limits.room_wait,
+            room_waiting_max: limits.room_waiting_max,
         },
         registry: system::RegistryConfig {
             shards: registry.shards,

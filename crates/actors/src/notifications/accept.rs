@@ -16,7 +16,7 @@ use fanfare_types::{
     Target, Timestamp,
 };
 
-use super::{Acceptance, NewNotification, Parts, To};
+use super::{Acceptance, NewNotification, Parts, To, room};
 use crate::{Error, Result};
 
 /// Deliveries handed on in one message.
@@ -36,7 +36,9 @@ pub(super) async fn accept(parts: &Arc<Parts>, mut new: NewNotification) -> Resu
         // As many deliveries as names; of users and devices only the read tells.
         parts.admission.fits(&app, lane, named).map_err(refused)?;
     }
-    parts.admission.check(&app, lane, named).map_err(refused)?;
+    room::wait_for(parts, &app, lane, named)
+        .await
+        .map_err(refused)?;
     // Before the read: what is revoked from now on may not be in it.
     let now = parts.clock.now();
     let ends = ends(parts, &new).await?;

@@ -201,6 +201,7 @@ impl Plan {
             clock: self.ways.clock.clone(),
             random,
             draining: false.into(),
+            waiting: 0.into(),
         })
     }
 }

@@ -168,6 +168,34 @@ async fn overload_is_refused_and_permits_come_back() {
 }
 
 #[tokio::test]
+async fn who_finds_no_room_gets_in_as_soon_as_there_is_some() {
+    let mut config = config();
+    config.admission.deliveries_per_app_max = 4;
+    config.notifications.room_wait = Duration::from_secs(60);
+    config.notifications.room_waiting_max = 1;
+    let rig = Rig::new(config, true).await;
+    rig.crowd(&app(), "ada", "a", 4).await;
+    let notifications = rig.system.notifications();
+    let to_ada = || new(&app(), To::Users(vec![user("ada")]));
+    let first = notifications.accept(to_ada()).await.unwrap();
+    let second = notifications.accept(to_ada());
+    tokio::pin!(second);
+    let refused = tokio::select! {
+        biased;
+        _ = &mut second => panic!("there is no room yet"),
+        // The one place to wait is taken.
+        third = notifications.accept(to_ada()) => third,
+    };
+    assert!(matches!(&refused, Err(Error::Refused(refused)) if refused.scope == Scope::App));
+    rig.fake.release();
+    let second = second.await.unwrap();
+    for id in [first.id, second.id] {
+        assert_eq!(rig.settled(&app(), id).await.counts.delivered, 4);
+    }
+    rig.no_permits_taken().await;
+}
+
+#[tokio::test]
 async fn nothing_goes_to_a_former_owner() {
     let rig = Rig::new(config(), true).await;
     let device = rig.register(&app(), "ada", "phone").await;
