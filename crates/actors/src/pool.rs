@@ -1,7 +1,8 @@
 //! Pool: sends what one credential sends in one environment: the shell around `core::pool`.
 //!
 //! Parent: `pools`, which starts it again, empty. A crash loses the deliveries that waited and takes its connections
-//! with it, and theirs; all of them are still in the journal, and the feeder brings them back.
+//! with it, and theirs; all of them are still in the journal, and the feeder brings them back at once. A connection that
+//! crashes is replaced as the core asks for it, within limits.
 
 pub(crate) mod credential;
 
@@ -9,6 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fanfare_core::pool::{ConnectionId, Effect, Ended, Pool as Core, Returned, World};
+use fanfare_core::restart::{History, Policy, Verdict};
 use fanfare_core::retry;
 use fanfare_core::revocations::Revocations;
 use fanfare_providers::Error;
@@ -21,9 +23,11 @@ use tokio::task::AbortHandle;
 
 use crate::connection::{self, Connection};
 use crate::dispatcher::DispatcherHandle;
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::outcomes::{Ending, OutcomesHandle};
 use crate::random::Random;
 use crate::system::PoolStats;
+use crate::{GaveUp, task};
 use credential::{Credential, Renewed};
 
 #[derive(Clone)]
@@ -40,6 +44,10 @@ pub(crate) struct Args {
     pub(crate) senders: Arc<[Handle]>,
     /// Which of them comes first, so that not every pool begins with the same.
     pub(crate) first_sender: usize,
+    /// How often its connections may crash.
+    pub(crate) restart: Policy,
+    /// Told why, when they do so too often.
+    pub(crate) gave_up: GaveUp,
 }
 
 pub(crate) enum Msg {
@@ -53,6 +61,8 @@ pub(crate) enum Msg {
     /// Answers when the last connection is closed.
     Drain(RpcReplyPort<()>),
 }
+
+failpoints!("pool", Msg: Work, News, Token, Cancelled, Wake, Stats, Drain);
 
 /// What a connection tells.
 pub(crate) enum News {
@@ -70,6 +80,7 @@ pub(crate) struct State {
     connections: HashMap<ConnectionId, ActorRef<connection::Msg>>,
     token: Option<Arc<Secret<HeaderValue>>>,
     timer: Option<AbortHandle>,
+    crashes: History,
     drains: Vec<RpcReplyPort<()>>,
 }
 
@@ -81,6 +92,7 @@ impl Actor for Pool {
     type Arguments = Args;
 
     async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        failpoint!("pool", "pre_start");
         let credential = &args.credential;
         let retry = retry::Policy::for_channel(credential.channel());
         Ok(State {
@@ -89,6 +101,7 @@ impl Actor for Pool {
             connections: HashMap::new(),
             token: None,
             timer: None,
+            crashes: History::default(),
             drains: Vec::new(),
             args,
         })
@@ -100,6 +113,7 @@ impl Actor for Pool {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         let now = state.args.clock.now();
         if let Msg::News(id, News::Closed) = &message {
             // Whatever it was handed arrives there before this.
@@ -122,12 +136,14 @@ impl Actor for Pool {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        failpoint!("pool", "supervision");
         match event {
             SupervisionEvent::ActorTerminated(who, ..) => state.gone(who.get_id(), &myself),
             SupervisionEvent::ActorFailed(who, error) => {
                 let app = &state.args.credential.app().id;
                 tracing::error!(%app, %error, "connection crashed");
                 state.args.telemetry.actor_restarted("connection");
+                state.crashed(&error.to_string());
                 state.gone(who.get_id(), &myself);
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
@@ -261,27 +277,34 @@ impl State {
         let turn = usize::try_from(id).unwrap_or(0) + self.args.first_sender;
         let sender = senders.get(turn % senders.len().max(1));
         let _entered = sender.map(Handle::enter);
-        let (connection, _) =
+        let (connection, started) =
             ActorRuntime::spawn_linked_instant(None, Connection, args, myself.get_cell())?;
+        let closed = move || Msg::News(id, News::Closed);
+        // Of one that could not start, or whose runtime is gone, supervision tells nothing.
+        task::spawn(myself, ("pool", "start"), closed(), async move {
+            let is_up = matches!(started.await, Ok(Ok(_)));
+            (!is_up).then(closed)
+        });
         Ok(connection)
     }
 
     fn renew(&self, myself: &ActorRef<Msg>, now: Timestamp) {
         let renewal = self.args.credential.renew(now);
-        let (pool, telemetry) = (myself.clone(), self.args.telemetry.clone());
+        let telemetry = self.args.telemetry.clone();
         let (app, channel) = (
             self.args.credential.app().id.clone(),
             self.args.credential.channel(),
         );
-        tokio::spawn(async move {
+        let panicked = Msg::Token(Err(Error::TokenUnavailable("panicked".to_owned())));
+        // A pool that is gone begins anew.
+        task::spawn(myself, ("pool", "renew"), panicked, async move {
             let renewed = renewal.await;
             telemetry.provider_token(&app, channel, renewed.is_ok());
             if let Err(error) = &renewed {
                 let provider = channel.as_str();
                 tracing::warn!(%app, provider, %error, "provider token could not be renewed");
             }
-            // A pool that is gone begins anew.
-            drop(pool.cast(Msg::Token(renewed)));
+            Msg::Token(renewed)
         });
     }
 
@@ -299,6 +322,18 @@ impl State {
             false => {
                 tracing::info!(%app, provider, environment, "provider takes the credential again")
             }
+        }
+    }
+
+    fn crashed(&mut self, why: &str) {
+        let verdict = self
+            .crashes
+            .on_death(&self.args.restart, self.args.clock.now());
+        if verdict == Verdict::GiveUp {
+            let credential = &self.args.credential;
+            let (app, provider) = (&credential.app().id, credential.channel());
+            let why = format!("connections of {app} ({provider}) keep crashing: {why}");
+            (self.args.gave_up)(why);
         }
     }
 

@@ -4,7 +4,7 @@
 //! within limits. What a crash loses is in the pool's own file.
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,13 +21,14 @@ use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, Supervisio
 use tokio::runtime::Handle;
 
 use crate::dispatcher::DispatcherHandle;
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::outcomes::{Ending, OutcomesHandle};
 use crate::pool::credential::{self, Credential};
 use crate::pool::{self, Pool};
 use crate::random::Random;
 use crate::slot::Slot;
 use crate::system::PoolStats;
-use crate::{App, Error, Result};
+use crate::{App, Error, GaveUp, Result};
 
 /// The delivery's app has no credential for its channel.
 const NO_CREDENTIAL: Reason = Reason::of("no_credential");
@@ -81,6 +82,12 @@ impl Pools {
             outcomes,
             clock,
         }))
+    }
+
+    /// Where the pools are, in the order of the apps.
+    #[cfg(test)]
+    pub(crate) fn slots(&self) -> &[Slot<pool::Msg>] {
+        &self.0.slots
     }
 
     /// Spawns the supervisor and every pool under `parent`.
@@ -207,7 +214,7 @@ pub(crate) struct Args {
     /// Runtimes that connections are spread over; the caller's when empty.
     pub(crate) senders: Arc<[Handle]>,
     /// Told why, when a pool dies too often.
-    pub(crate) gave_up: Arc<dyn Fn(String) + Send + Sync>,
+    pub(crate) gave_up: GaveUp,
 }
 
 impl fmt::Debug for Args {
@@ -220,6 +227,8 @@ pub(crate) enum Msg {
     /// Start this pool again.
     Restart(usize),
 }
+
+failpoints!("pools", Msg: Restart);
 
 pub(crate) struct State {
     args: Args,
@@ -244,6 +253,7 @@ impl Actor for Supervisor {
         myself: ActorRef<Msg>,
         args: Args,
     ) -> Result<State, ActorProcessingErr> {
+        failpoint!("pools", "pre_start");
         let child = |credential| Child {
             credential,
             history: History::default(),
@@ -266,9 +276,13 @@ impl Actor for Supervisor {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
-        match message {
-            Msg::Restart(index) => state.start(index, &myself).await,
+        handling!(&message);
+        let Msg::Restart(index) = message;
+        if let Err(error) = state.start(index, &myself).await {
+            tracing::error!(%error, "pool cannot be started");
+            state.down(index, &error.to_string(), &myself);
         }
+        Ok(())
     }
 
     async fn handle_supervisor_evt(
@@ -277,13 +291,16 @@ impl Actor for Supervisor {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        failpoint!("pools", "supervision");
         match event {
             SupervisionEvent::ActorFailed(who, error) => {
                 tracing::error!(%error, "pool crashed");
-                state.died(who.get_id(), &myself);
+                state.died(who.get_id(), &error.to_string(), &myself);
             }
             // Nobody stops a pool but its supervisor's end.
-            SupervisionEvent::ActorTerminated(who, ..) => state.died(who.get_id(), &myself),
+            SupervisionEvent::ActorTerminated(who, ..) => {
+                state.died(who.get_id(), "it ended", &myself);
+            }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
         Ok(())
@@ -307,6 +324,8 @@ impl State {
             telemetry: self.args.telemetry.clone(),
             senders: self.args.senders.clone(),
             first_sender: index,
+            restart: self.args.restart.clone(),
+            gave_up: self.args.gave_up.clone(),
         };
         let (pool, _) = Actor::spawn_linked(None, Pool, args, myself.get_cell()).await?;
         self.pools[index].actor = Some(pool.get_id());
@@ -314,11 +333,15 @@ impl State {
         Ok(())
     }
 
-    fn died(&mut self, who: ActorId, myself: &ActorRef<Msg>) {
+    fn died(&mut self, who: ActorId, why: &str, myself: &ActorRef<Msg>) {
         let is_it = |child: &Child| child.actor == Some(who);
-        let Some(index) = self.pools.iter().position(is_it) else {
-            return;
-        };
+        if let Some(index) = self.pools.iter().position(is_it) {
+            self.down(index, why, myself);
+        }
+    }
+
+    /// It is not there (any more): once more, or never again.
+    fn down(&mut self, index: usize, why: &str, myself: &ActorRef<Msg>) {
         let child = &mut self.pools[index];
         child.actor = None;
         let now = self.args.clock.now();
@@ -330,7 +353,7 @@ impl State {
             Verdict::GiveUp => {
                 let app = &child.credential.app().id;
                 let provider = child.credential.channel();
-                (self.args.gave_up)(format!("pool of {app} ({provider}) keeps crashing"));
+                (self.args.gave_up)(format!("pool of {app} ({provider}) keeps crashing: {why}"));
             }
         }
     }

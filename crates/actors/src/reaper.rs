@@ -16,8 +16,9 @@ use fanfare_telemetry::{Cleanup, Telemetry};
 use fanfare_types::{Address, AppId, Channel, Clock, DeviceId, Environment, Timestamp, UserId};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
-use crate::Registry;
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::slot::Slot;
+use crate::{Registry, task};
 use burial::Burial;
 
 /// Cheap to clone.
@@ -112,12 +113,15 @@ pub(crate) enum Msg {
     Answers(Vec<Answers>),
     /// A held suspect of this credential is due.
     Due(Credential),
+    /// A burial is over, carried out or not.
     Buried,
     /// The credentials whose guard has tripped, as `app/channel/environment`.
     Misconfigured(RpcReplyPort<Vec<String>>),
     /// Answers when no burial waits; held suspects are let go.
     Drain(RpcReplyPort<()>),
 }
+
+failpoints!("reaper", Msg: Answers, Due, Buried, Misconfigured, Drain);
 
 pub(crate) struct State {
     args: Args,
@@ -135,6 +139,7 @@ impl Actor for Reaper {
     type Arguments = Args;
 
     async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        failpoint!("reaper", "pre_start");
         Ok(State {
             args,
             guards: HashMap::new(),
@@ -150,6 +155,7 @@ impl Actor for Reaper {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         let now = state.args.clock.now();
         match message {
             Msg::Answers(all) => {
@@ -262,10 +268,10 @@ impl State {
                 return;
             };
             self.under_way += 1;
-            let (args, reaper) = (self.args.clone(), myself.clone());
-            tokio::spawn(async move {
+            let args = self.args.clone();
+            task::spawn(myself, ("reaper", "burial"), Msg::Buried, async move {
                 burial.carry_out(&args).await;
-                drop(reaper.cast(Msg::Buried));
+                Msg::Buried
             });
         }
     }

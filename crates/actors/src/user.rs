@@ -11,10 +11,11 @@ use fanfare_core::revocations::Revocations;
 use fanfare_store::Store;
 use fanfare_telemetry::{Registration, Telemetry};
 use fanfare_types::{Applied, Clock, Device, DeviceId, Timestamp};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 
 use crate::directory::{Seat, Ticket};
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::registry::{Registered, Rules};
 use crate::{Error, Result};
 
@@ -47,6 +48,17 @@ pub(crate) struct Call {
     pub(crate) ticket: Ticket,
 }
 
+/// Its points are the commands.
+#[cfg(any(test, feature = "failpoints"))]
+impl crate::failpoint::Named for Call {
+    const ACTOR: &'static str = Command::ACTOR;
+    const POINTS: &'static [&'static str] = Command::POINTS;
+
+    fn point(&self) -> &'static str {
+        self.work.command.point()
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Work {
     pub(crate) command: Box<Command>,
@@ -63,6 +75,8 @@ pub(crate) enum Command {
     MarkStale(DeviceId, Timestamp),
     Purge(DeviceId, Timestamp),
 }
+
+failpoints!("user", Command: Register, Patch, Remove, Bury, MarkStale, Purge);
 
 pub(crate) struct State {
     seat: Seat,
@@ -211,6 +225,7 @@ impl Actor for UserActor {
         _myself: ActorRef<Call>,
         args: Args,
     ) -> std::result::Result<State, ActorProcessingErr> {
+        failpoint!("user", "pre_start");
         Ok(State {
             seat: args.seat,
             rules: args.rules,
@@ -223,6 +238,7 @@ impl Actor for UserActor {
         myself: ActorRef<Call>,
         state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
+        failpoint!("user", "post_start");
         state.seat.occupy(myself);
         Ok(())
     }
@@ -233,6 +249,7 @@ impl Actor for UserActor {
         call: Call,
         state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
+        handling!(&call);
         let Call { work, ticket } = call;
         // Nobody waits for the answer of a call whose time is up.
         if !work.answer.is_closed() {
@@ -244,5 +261,20 @@ impl Actor for UserActor {
             myself.stop(None);
         }
         Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Call>,
+        event: SupervisionEvent,
+        _: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        match event {
+            // It has no children.
+            SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ActorTerminated(..)
+            | SupervisionEvent::ActorFailed(..)
+            | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
     }
 }

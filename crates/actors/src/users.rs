@@ -11,6 +11,7 @@ use fanfare_types::AppId;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::directory::Seat;
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::registry::Rules;
 use crate::user::{self, Context, UserActor};
 
@@ -26,6 +27,8 @@ pub(crate) enum Msg {
     Start(Seat),
 }
 
+failpoints!("users", Msg: Start);
+
 pub(crate) struct UsersActor;
 
 impl Actor for UsersActor {
@@ -38,6 +41,7 @@ impl Actor for UsersActor {
         _myself: ActorRef<Msg>,
         args: Args,
     ) -> Result<Args, ActorProcessingErr> {
+        failpoint!("users", "pre_start");
         Ok(args)
     }
 
@@ -47,6 +51,7 @@ impl Actor for UsersActor {
         msg: Msg,
         state: &mut Args,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&msg);
         let Msg::Start(seat) = msg;
         let Some(rules) = state.apps.get(&seat.key().app).cloned() else {
             // Dropping the seat drops the calls that wait for it; handles do not ask for unknown apps.
@@ -72,6 +77,7 @@ impl Actor for UsersActor {
         event: SupervisionEvent,
         state: &mut Args,
     ) -> Result<(), ActorProcessingErr> {
+        failpoint!("users", "supervision");
         match event {
             SupervisionEvent::ActorFailed(_, error) => {
                 state.context.telemetry.actor_restarted("user");

@@ -45,9 +45,20 @@ pub struct Permits {
     count: usize,
 }
 
-/// Room for one delivery; comes back on drop.
+/// Room for one delivery; comes back on drop, or before.
 pub struct Permit {
-    _room: Permits,
+    room: Option<Permits>,
+}
+
+impl Permit {
+    /// The delivery has ended and needs no room any more.
+    pub fn give_back(&mut self) {
+        self.room = None;
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.room.is_some()
+    }
 }
 
 impl Permits {
@@ -75,10 +86,10 @@ impl Permits {
     pub fn split(&mut self) -> Option<Permit> {
         self.count = self.count.checked_sub(1)?;
         Some(Permit {
-            _room: Permits {
+            room: Some(Permits {
                 budgets: self.budgets.clone(),
                 count: 1,
-            },
+            }),
         })
     }
 }
@@ -117,6 +128,11 @@ mod tests {
         let one = permits.split();
         drop(permits);
         assert_eq!((global.taken(), app.taken()), (1, 1));
+        drop(one);
+        assert_eq!((global.taken(), app.taken()), (0, 0));
+        let mut one = Permits::try_take(&budgets, 1).unwrap().split().unwrap();
+        one.give_back();
+        assert_eq!((global.taken(), one.is_held()), (0, false));
         drop(one);
         assert_eq!((global.taken(), app.taken()), (0, 0));
     }

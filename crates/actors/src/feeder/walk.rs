@@ -3,17 +3,14 @@
 //! Work waits for permits like any other. An app without room keeps one notification half fed and its later
 //! ones are met again by another pass, so memory is bounded by apps and one app's backlog stops no other.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
-use fanfare_core::feeder::{just_before, remaining};
+use fanfare_core::feeder::just_before;
 use fanfare_store::{Recovered, Result};
-use fanfare_types::{
-    Address, AddressKind, AppId, Delivery, Environment, Live, NotificationId, Permits, Progress,
-    Target, Timestamp,
-};
+use fanfare_types::{AppId, NotificationId, Timestamp};
 
 use super::Args;
+use super::feed::Feed;
 
 /// Polls for room between looks at what has become due meanwhile.
 const POLLS_PER_LOOK: u32 = 50;
@@ -26,7 +23,9 @@ pub(super) async fn walk(args: &Args) -> Result<Option<Timestamp>> {
         half_fed: HashMap::new(),
         unserved: HashSet::new(),
         again_from: None,
+        losses_wait: false,
     };
+    walk.take_in_lost().await?;
     walk.pass(None).await?;
     while let Some(from) = walk.wait_for_room().await? {
         walk.pass(from).await?;
@@ -44,12 +43,8 @@ struct Walk<'a> {
     unserved: HashSet<AppId>,
     /// Where the next pass begins, if one is needed.
     again_from: Option<Option<NotificationId>>,
-}
-
-/// A notification that is being fed.
-struct Feed {
-    live: Arc<Live>,
-    left: VecDeque<(u32, Target)>,
+    /// Apps without room have notifications that lost deliveries.
+    losses_wait: bool,
 }
 
 impl Walk<'_> {
@@ -115,6 +110,23 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Brings back what a crash lost of notifications that others still work on.
+    async fn take_in_lost(&mut self) -> Result<()> {
+        self.args.live.has_new_losses();
+        self.losses_wait = false;
+        for live in self.args.live.with_losses() {
+            if self.half_fed.contains_key(&live.app) {
+                self.losses_wait = true;
+                continue;
+            }
+            let mut feed = Feed::again(&live, self.args.store.as_ref()).await?;
+            if !feed.push(self.args) {
+                self.half_fed.insert(live.app.clone(), feed);
+            }
+        }
+        Ok(())
+    }
+
     fn meet_again(&mut self, id: NotificationId) {
         self.again_from.get_or_insert_with(|| just_before(id));
     }
@@ -133,6 +145,9 @@ impl Walk<'_> {
             }
             tokio::time::sleep(self.args.limits.room_poll).await;
             progress |= self.push_on();
+            if self.args.live.has_new_losses() || (progress && self.losses_wait) {
+                self.take_in_lost().await?;
+            }
             polls += 1;
             if polls % POLLS_PER_LOOK == 0 && self.more_is_due().await? {
                 return Ok(Some(None));
@@ -156,84 +171,5 @@ impl Walk<'_> {
         let before = self.half_fed.len();
         self.half_fed.retain(|_, feed| !feed.push(self.args));
         self.half_fed.len() < before
-    }
-}
-
-impl Feed {
-    fn of(recovered: Recovered) -> Self {
-        let record = recovered.record;
-        let count = u32::try_from(record.targets.len()).unwrap_or(u32::MAX);
-        let recipients = u64::from(count);
-        let left = remaining(count, &recovered.done);
-        let mut left = left.into_iter().peekable();
-        let targets = (0u32..).zip(record.targets);
-        let left = targets
-            .filter(|(ordinal, _)| left.next_if_eq(ordinal).is_some())
-            .collect();
-        let live = Live {
-            id: record.id,
-            app: record.app,
-            created_at: record.created_at,
-            options: record.options,
-            message: record.message,
-            variables: record.variables,
-            progress: Progress::new(recipients, recovered.counts),
-        };
-        if recovered.cancelled {
-            live.progress.cancel();
-        }
-        Feed {
-            live: Arc::new(live),
-            left,
-        }
-    }
-
-    /// Hands on as much as there is room for. Returns whether that was all.
-    fn push(&mut self, args: &Args) -> bool {
-        let mut size = args.limits.batch_max;
-        while !self.left.is_empty() && size > 0 {
-            let count = self.left.len().min(size);
-            let (app, lane) = (&self.live.app, self.live.options.lane);
-            match args.admission.try_take(app, lane, count) {
-                Ok(permits) => {
-                    let now = args.clock.now();
-                    args.dispatcher.dispatch(self.deliveries(permits, now));
-                }
-                Err(_) => size = count / 2,
-            }
-        }
-        self.left.is_empty()
-    }
-
-    fn deliveries(&mut self, mut permits: Permits, now: Timestamp) -> Vec<Delivery> {
-        let mut batch = Vec::with_capacity(permits.count());
-        while let Some(permit) = permits.split() {
-            let Some((ordinal, target)) = self.left.pop_front() else {
-                break;
-            };
-            // A registered device is read before it is sent to: a routing time of 0 says so.
-            let unknown = || {
-                let kind = AddressKind::RegistrationToken;
-                Address::new(target.channel, kind, Environment::Production, "")
-            };
-            let routed_at = match target.address {
-                Some(_) => now,
-                None => Timestamp::default(),
-            };
-            batch.push(Delivery {
-                live: self.live.clone(),
-                ordinal,
-                device: target.device,
-                address: target.address.unwrap_or_else(unknown),
-                locale: None,
-                registered_at: self.live.created_at,
-                routed_at,
-                started_at: Timestamp::default(),
-                attempts: 0,
-                auth_refreshes: 0,
-                permit,
-            });
-        }
-        batch
     }
 }

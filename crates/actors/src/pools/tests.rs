@@ -29,7 +29,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Deliveries there may be.
 const PERMITS: usize = 10_000;
 
-fn material() -> &'static Material {
+pub(crate) fn material() -> &'static Material {
     static MATERIAL: OnceLock<Material> = OnceLock::new();
     MATERIAL.get_or_init(|| Material::generate().unwrap())
 }
@@ -207,7 +207,7 @@ fn address(channel: Channel, ordinal: u32) -> Address {
     Address::new(channel, kind, Environment::Production, &text)
 }
 
-fn app(simulator: &Simulator) -> App {
+pub(crate) fn app(simulator: &Simulator) -> App {
     let (material, at) = (material(), simulator.addresses());
     let tls = tls::Client::new(Some(material.ca_pem.as_bytes()), None).unwrap();
     let endpoint = |at: std::net::SocketAddr| Endpoint {

@@ -1,7 +1,7 @@
 //! Root: the supervisor of the tree. Builds it sink first; starts a dead child again, within limits.
 //!
-//! Parent: none. Not restarted: when a child dies too often, or the registry gives up, the process
-//! should end, and the journal has everything for the next one.
+//! Parent: none. Not restarted: when it dies, or something below it dies too often, the process should end, and the
+//! journal has everything for the next one.
 
 mod child;
 mod plan;
@@ -19,9 +19,11 @@ use tokio::sync::{oneshot, watch};
 
 use super::sending::{Make, Sending};
 use super::{Config, PoolStats, Ways};
-use crate::feeder::FeederHandle;
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::slot::Slot;
-use crate::{App, Error, Notifications, Registry, Result, dispatcher, outcomes, reaper, sweeper};
+use crate::{
+    App, Error, Notifications, Registry, Result, dispatcher, outcomes, reaper, registry, sweeper,
+};
 use child::Child;
 use plan::Plan;
 
@@ -44,9 +46,10 @@ pub(super) enum Msg {
     Draining,
 }
 
+failpoints!("root", Msg: Restart, Draining);
+
 pub(super) struct State {
     children: Vec<Child>,
-    feeder: FeederHandle,
     ways: Ways,
     give_up: watch::Sender<Option<String>>,
     draining: bool,
@@ -57,18 +60,19 @@ pub(super) struct Handles {
     pub(super) registry: Registry,
     pub(super) notifications: Notifications,
     sending: Arc<dyn Sending>,
-    slots: Slots,
+    pub(super) slots: Slots,
     call_timeout: Duration,
 }
 
 /// Where the root's children are found.
 #[derive(Clone)]
-struct Slots {
-    outcomes: Slot<outcomes::Msg>,
-    reaper: Slot<reaper::Msg>,
-    dispatcher: Slot<dispatcher::Msg>,
-    feeder: Slot<crate::feeder::Msg>,
-    sweeper: Slot<sweeper::Msg>,
+pub(super) struct Slots {
+    pub(super) registry: Slot<registry::Msg>,
+    pub(super) outcomes: Slot<outcomes::Msg>,
+    pub(super) reaper: Slot<reaper::Msg>,
+    pub(super) dispatcher: Slot<dispatcher::Msg>,
+    pub(super) feeder: Slot<crate::feeder::Msg>,
+    pub(super) sweeper: Slot<sweeper::Msg>,
 }
 
 pub(super) struct Root;
@@ -83,6 +87,7 @@ impl Actor for Root {
         myself: ActorRef<Msg>,
         args: Args,
     ) -> Result<State, ActorProcessingErr> {
+        failpoint!("root", "pre_start");
         let (ways, give_up) = (args.ways.clone(), args.give_up.clone());
         let out = args.handles;
         let plan = Plan {
@@ -94,11 +99,9 @@ impl Actor for Root {
             give_up: args.give_up,
         };
         let (handles, children) = plan.build(args.sending).await?;
-        let feeder = FeederHandle::new(handles.slots.feeder.clone());
         drop(out.send(handles));
         Ok(State {
             children,
-            feeder,
             ways,
             give_up,
             draining: false,
@@ -111,6 +114,7 @@ impl Actor for Root {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         match message {
             Msg::Restart(index) => state.restart(index, &myself).await,
             Msg::Draining => state.draining = true,
@@ -124,6 +128,7 @@ impl Actor for Root {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        failpoint!("root", "supervision");
         match event {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
             SupervisionEvent::ActorTerminated(who, _, reason) => {
@@ -144,10 +149,8 @@ impl State {
             return;
         }
         let id = who.get_id();
-        match self.children.iter().position(|child| child.id == Some(id)) {
-            Some(index) => self.on_child_death(index, why, myself),
-            // The registry replaces its own actors, and ends only when that does not help.
-            None => self.give_up(format!("a part of the tree gave up: {why}")),
+        if let Some(index) = self.children.iter().position(|child| child.id == Some(id)) {
+            self.on_child_death(index, why, myself);
         }
     }
 
@@ -174,10 +177,7 @@ impl State {
         }
         let child = &mut self.children[index];
         match child.start(myself.get_cell()).await {
-            Ok(()) => {
-                self.ways.telemetry.actor_restarted(child.name);
-                self.feeder.look_for_orphans();
-            }
+            Ok(()) => self.ways.telemetry.actor_restarted(child.name),
             Err(error) => self.on_child_death(index, &error.to_string(), myself),
         }
     }
@@ -188,9 +188,19 @@ impl State {
     }
 }
 
+impl Drop for State {
+    /// Nobody supervises the root: its own crash is told here.
+    fn drop(&mut self) {
+        if !self.draining && self.give_up.borrow().is_none() {
+            self.give_up("the root of the actors crashed".to_owned());
+        }
+    }
+}
+
 impl Slots {
     fn empty() -> Self {
         Slots {
+            registry: Slot::empty(),
             outcomes: Slot::empty(),
             reaper: Slot::empty(),
             dispatcher: Slot::empty(),

@@ -14,7 +14,7 @@ use crate::dispatcher::DispatcherHandle;
 use crate::outcomes::OutcomesHandle;
 use crate::pools::{self, Pools};
 use crate::random::Random;
-use crate::{App, Result};
+use crate::{App, GaveUp, Result};
 
 pub(super) trait Sending: Send + Sync + 'static {
     /// Spawns what sends under `root` (again, when it died); `None` when nothing is to be supervised.
@@ -42,34 +42,38 @@ pub(super) struct Parts {
     pub(super) dispatcher: DispatcherHandle,
     pub(super) outcomes: OutcomesHandle,
     /// Told why, when what sends dies too often.
-    pub(super) gave_up: Arc<dyn Fn(String) + Send + Sync>,
+    pub(super) gave_up: GaveUp,
 }
 
 pub(super) type Make = Box<dyn FnOnce(Parts) -> Arc<dyn Sending> + Send + Sync>;
 
 /// The pools, their connections spread over `senders`.
 pub(super) fn pools(senders: Vec<Handle>) -> Make {
-    Box::new(move |parts| {
+    Box::new(move |parts| Arc::new(parts.pools(senders)))
+}
+
+impl Parts {
+    pub(super) fn pools(self, senders: Vec<Handle>) -> pools::Args {
         let pools = Pools::new(
-            &parts.apps,
-            parts.outcomes.clone(),
-            parts.ways.clock.clone(),
+            &self.apps,
+            self.outcomes.clone(),
+            self.ways.clock.clone(),
         );
-        Arc::new(pools::Args {
+        pools::Args {
             pools,
-            apps: parts.apps,
-            outcomes: parts.outcomes,
-            dispatcher: parts.dispatcher,
-            revocations: parts.revocations,
-            link: parts.config.link,
-            restart: parts.ways.restart,
-            clock: parts.ways.clock,
-            random: parts.random,
-            telemetry: parts.ways.telemetry,
+            apps: self.apps,
+            outcomes: self.outcomes,
+            dispatcher: self.dispatcher,
+            revocations: self.revocations,
+            link: self.config.link,
+            restart: self.ways.restart,
+            clock: self.ways.clock,
+            random: self.random,
+            telemetry: self.ways.telemetry,
             senders: senders.into(),
-            gave_up: parts.gave_up,
-        })
-    })
+            gave_up: self.gave_up,
+        }
+    }
 }
 
 impl Sending for pools::Args {

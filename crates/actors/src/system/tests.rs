@@ -2,5 +2,6 @@
 
 mod crash;
 mod flow;
+mod panics;
 mod rig;
 mod tokens;
