@@ -98,8 +98,7 @@ impl Actor for Connection {
     ) -> Result<State, ActorProcessingErr> {
         failpoint!("connection", "pre_start");
         let (endpoint, tls, link) = (args.endpoint.clone(), args.tls.clone(), args.link.clone());
-        let dial =
-            async move { Msg::Dialled(fanfare_link::connect(&endpoint, &tls, &link).await) };
+        let dial = async move { Msg::Dialled(fanfare_link::connect(&endpoint, &tls, &link).await) };
         let name = ("connection", "dial");
         let dial = task::spawn(&myself, name, Msg::Ended(CRASHED), dial);
         Ok(State {

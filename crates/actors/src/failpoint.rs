@@ -4,7 +4,7 @@
 //! Every actor passes one with each message, with each event of supervision and at its start, and so does every
 //! task that is spawned. In this crate's own tests a plan holds for the thread, that is for one test with the
 //! runtime it runs on; with the feature `failpoints` (tests of other crates, never the shipped binary)
-//! `FANFARE_TEST_PANIC_AT=actor/point` names one point that panics each time.
+//! `TEST_PANIC_AT=actor/point` names one point that panics each time.
 
 /// Passes the point `point` of `actor`.
 macro_rules! failpoint {
@@ -22,6 +22,7 @@ macro_rules! failpoints {
         #[cfg(any(test, feature = "failpoints"))]
         impl crate::failpoint::Named for $message {
             const ACTOR: &'static str = $actor;
+            #[cfg(test)]
             const POINTS: &'static [&'static str] = &[$(stringify!($variant)),+];
 
             fn point(&self) -> &'static str {
@@ -51,7 +52,7 @@ mod armed {
     /// A message whose variants have names.
     pub(crate) trait Named {
         const ACTOR: &'static str;
-        #[cfg_attr(not(test), expect(dead_code, reason = "the tests' list of all points"))]
+        #[cfg(test)]
         const POINTS: &'static [&'static str];
 
         fn point(&self) -> &'static str;
@@ -70,9 +71,12 @@ mod armed {
     pub(crate) fn pass(actor: &'static str, point: &'static str) {
         use std::sync::OnceLock;
         static AT: OnceLock<Option<String>> = OnceLock::new();
-        let at = AT.get_or_init(|| std::env::var("FANFARE_TEST_PANIC_AT").ok());
+        let at = AT.get_or_init(|| std::env::var("TEST_PANIC_AT").ok());
         let is_it = |at: &str| at.split_once('/') == Some((actor, point));
-        assert!(!at.as_deref().is_some_and(is_it), "failpoint {actor}/{point}");
+        assert!(
+            !at.as_deref().is_some_and(is_it),
+            "failpoint {actor}/{point}"
+        );
     }
 }
 

@@ -52,6 +52,7 @@ pub(crate) struct Call {
 #[cfg(any(test, feature = "failpoints"))]
 impl crate::failpoint::Named for Call {
     const ACTOR: &'static str = Command::ACTOR;
+    #[cfg(test)]
     const POINTS: &'static [&'static str] = Command::POINTS;
 
     fn point(&self) -> &'static str {

@@ -1,25 +1,36 @@
 //! The application: built from a checked configuration, run, and drained from source to sink.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use fanfare_actors::system::Drained;
 use fanfare_actors::{App as ActorsApp, System, system};
 use fanfare_core::{admission, cleanup, revocations};
 use fanfare_ingress::{AppDoor, Handles};
 use fanfare_store::{Store, embedded};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::Clock;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Settings};
 use crate::senders::Senders;
+use crate::vitals::Vitals;
 
 /// The name of the embedded store's file in `data_dir`.
 pub const STORE_FILE: &str = "fanfare.db";
+
+/// How long answers may be on their way to their callers, and connections may take to close, when all else has
+/// ended. A request that is not whole by then was not accepted.
+const SERVERS_END: Duration = Duration::from_secs(1);
+
+/// Longest drain of a gateway that cannot go on: what can still be finished is, and the process is not held up.
+const FAILED_DRAIN: Duration = Duration::from_secs(3);
 
 /// A gateway that serves.
 pub struct App {
@@ -28,8 +39,9 @@ pub struct App {
     system: Arc<System>,
     store: Arc<dyn Store>,
     shutdown: watch::Sender<bool>,
-    servers: Vec<JoinHandle<std::io::Result<()>>>,
+    servers: Vec<JoinHandle<()>>,
     drain_timeout: Duration,
+    vitals: Vitals,
     /// Ended last: connections live on these threads.
     _senders: Senders,
 }
@@ -44,7 +56,8 @@ impl App {
             None => None,
         };
         let store = open_store(&settings)?;
-        let senders = Senders::start(settings.sender_threads)?;
+        let vitals = Vitals::default();
+        let senders = Senders::start(settings.sender_threads, &vitals)?;
         let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = apps.into_iter().unzip();
         let telemetry = Telemetry::new();
         let clock = Clock::system();
@@ -68,7 +81,7 @@ impl App {
             api.local_addr()?,
             admin.as_ref().map(TcpListener::local_addr).transpose()?,
         );
-        let servers = serve(api, admin, &ingress, &handles, &shutdown);
+        let servers = serve(api, admin, &ingress, &handles, &shutdown, &vitals);
         let drain_timeout = settings.drain_timeout;
         let (api, admin) = addresses;
         Ok(App {
@@ -79,38 +92,50 @@ impl App {
             shutdown,
             servers,
             drain_timeout,
+            vitals,
             _senders: senders,
         })
     }
 
-    /// Resolves when the gateway cannot go on, with the reason.
+    /// Resolves when the gateway cannot go on, with the reason: an actor died too often, a server or a sender thread
+    /// is gone.
     pub async fn failed(&self) -> String {
-        self.system.failed().await
+        tokio::select! {
+            why = self.system.failed() => why,
+            why = self.vitals.wait() => why,
+        }
     }
 
-    /// Drains from source to sink: the API stops accepting and finishes its requests, what was handed over gets
-    /// its answer, outcomes are journaled, the store closes. Returns whether all ended within `drain_timeout`.
-    pub async fn drain(self) -> anyhow::Result<bool> {
+    /// Drains from source to sink, within `drain_timeout` (and a moment): the API refuses what is new and finishes
+    /// its requests, what was handed over gets its answer, outcomes are journaled, connections close, the store
+    /// closes. Until then health and readiness are answered.
+    ///
+    /// # Errors
+    /// When the store cannot be closed.
+    pub async fn drain(self) -> anyhow::Result<Drained> {
+        let timeout = self.drain_timeout;
+        self.drain_within(timeout).await
+    }
+
+    /// Ends a gateway that cannot go on.
+    ///
+    /// # Errors
+    /// As [`App::drain`].
+    pub async fn abandon(self) -> anyhow::Result<()> {
+        let timeout = self.drain_timeout.min(FAILED_DRAIN);
+        self.drain_within(timeout).await.map(drop)
+    }
+
+    async fn drain_within(mut self, timeout: Duration) -> anyhow::Result<Drained> {
+        let drained = self.system.drain(timeout).await;
         self.shutdown.send_replace(true);
-        let servers = async {
-            for server in self.servers {
-                server
-                    .await
-                    .context("an API server panicked")?
-                    .context("an API server failed")?;
-            }
-            anyhow::Ok(())
-        };
-        let in_time = match tokio::time::timeout(self.drain_timeout, servers).await {
-            Ok(ended) => {
-                ended?;
-                true
-            }
-            Err(_) => false,
-        };
-        let drained = self.system.drain(self.drain_timeout).await;
+        let ended = join_all(&mut self.servers);
+        if tokio::time::timeout(SERVERS_END, ended).await.is_err() {
+            tracing::warn!("connections of the API cut off");
+        }
+        self.servers.iter().for_each(JoinHandle::abort);
         self.store.close().await.context("closing the store")?;
-        Ok(in_time && drained)
+        Ok(drained)
     }
 }
 
@@ -141,7 +166,8 @@ fn serve(
     config: &fanfare_ingress::Config,
     handles: &Handles,
     shutdown: &watch::Sender<bool>,
-) -> Vec<JoinHandle<std::io::Result<()>>> {
+    vitals: &Vitals,
+) -> Vec<JoinHandle<()>> {
     let stopped = || {
         let mut stop = shutdown.subscribe();
         async move {
@@ -150,19 +176,34 @@ fn serve(
         }
     };
     let (api_config, api_handles, operations) = (config.clone(), handles.clone(), admin.is_none());
-    let mut servers = vec![tokio::spawn(fanfare_ingress::serve(
-        api,
-        api_config,
-        api_handles,
-        operations,
-        stopped(),
-    ))];
+    let server = fanfare_ingress::serve(api, api_config, api_handles, operations, stopped());
+    let mut servers = vec![spawn_server("API", server, shutdown, vitals)];
     if let Some(admin) = admin {
         let server =
             fanfare_ingress::serve_operations(admin, config.clone(), handles.clone(), stopped());
-        servers.push(tokio::spawn(server));
+        servers.push(spawn_server("admin", server, shutdown, vitals));
     }
     servers
+}
+
+/// A server that ends without being told to, however it ends, is a fault.
+fn spawn_server(
+    name: &'static str,
+    server: impl Future<Output = std::io::Result<()>> + Send + 'static,
+    shutdown: &watch::Sender<bool>,
+    vitals: &Vitals,
+) -> JoinHandle<()> {
+    let (shutdown, vitals) = (shutdown.clone(), vitals.clone());
+    let watched = vitals.watch(format!("the {name} server"));
+    tokio::spawn(async move {
+        let ended = server.await;
+        if let Err(error) = ended {
+            vitals.tell(format!("the {name} server failed: {error}"));
+        }
+        if *shutdown.borrow() {
+            watched.over();
+        }
+    })
 }
 
 fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfare_ingress::Config {

@@ -9,3 +9,4 @@ pub mod config;
 pub mod material;
 pub mod sandbox;
 mod senders;
+mod vitals;

@@ -74,7 +74,7 @@ impl Gateway {
         drop(self.client);
         drop(self.stop);
         self.server.await.unwrap().unwrap();
-        assert!(self.system.drain(DEADLINE).await, "drained in time");
+        assert!(self.system.drain(DEADLINE).await.in_time, "drained in time");
         self.store.close().await.unwrap();
     }
 

@@ -172,9 +172,7 @@ pub struct Finished {
 mod tests {
     use super::*;
     use crate::message::Variables;
-    use crate::{
-        AddressKind, Budget, Channel, Environment, Lane, OnUnknown, Permits, Priority,
-    };
+    use crate::{AddressKind, Budget, Channel, Environment, Lane, OnUnknown, Permits, Priority};
 
     fn delivery(live: &Arc<Live>, ordinal: u32, budget: &Arc<Budget>) -> Delivery {
         let budgets: Arc<[Arc<Budget>]> = [budget.clone()].into();

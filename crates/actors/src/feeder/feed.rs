@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use fanfare_core::feeder::{just_before, remaining};
-use fanfare_store::{Recovered, Result, Store};
+use fanfare_store::{Recovered, Result};
 use fanfare_types::{
     Address, AddressKind, Delivery, Environment, Live, Permits, Progress, Target, Timestamp,
 };
@@ -38,10 +38,6 @@ impl<'a> Lost<'a> {
         let ordinals = live.progress.losses().take();
         Lost { live, ordinals }
     }
-
-    fn found(mut self) -> Vec<u32> {
-        std::mem::take(&mut self.ordinals)
-    }
 }
 
 impl Drop for Lost<'_> {
@@ -50,6 +46,26 @@ impl Drop for Lost<'_> {
             self.live.progress.losses().add(self.ordinals.drain(..));
         }
     }
+}
+
+/// A crash came between the journal and the books: the books are told what the journal has.
+async fn close(live: &Live, ordinal: u32, args: &Args) -> Result<()> {
+    let page = args
+        .store
+        .deliveries(&live.app, live.id, None, ordinal, 1)
+        .await?;
+    let rows = page.into_iter().flat_map(|page| page.rows);
+    let ended = rows.filter(|row| row.ordinal == ordinal);
+    let ended = ended.filter_map(|row| row.ended).next();
+    let is_last = ended.is_none_or(|ended| {
+        live.progress.recording();
+        live.progress.ended(ended.outcome)
+    });
+    // Nothing of it is left, or nothing is known of it any more: whoever looks finds what the journal has.
+    if is_last {
+        args.live.remove(live.id);
+    }
+    Ok(())
 }
 
 /// The targets with these ordinals (ascending).
@@ -85,21 +101,30 @@ impl Feed {
         }
     }
 
-    /// What a crash lost of a notification in memory, as far as the journal knows no outcome of it.
-    pub(super) async fn again(live: &Arc<Live>, store: &dyn Store) -> Result<Feed> {
-        let mut feed = Feed {
-            live: live.clone(),
-            left: VecDeque::new(),
-        };
-        let lost = Lost::take(live);
+    /// What a crash lost of a notification in memory. Of what the journal knows the outcome, so do the books then.
+    pub(super) async fn again(live: &Arc<Live>, args: &Args) -> Result<Feed> {
+        let mut lost = Lost::take(live);
         let from = just_before(live.id);
-        let page = store.unfinished(Timestamp(u64::MAX), from, 1).await?;
-        let found = page.into_iter().find(|found| found.record.id == live.id);
-        let ordinals = lost.found();
-        if let Some(Recovered { record, done, .. }) = found {
-            let is_open = |ordinal: &u32| done.binary_search(ordinal).is_err();
-            let open = ordinals.into_iter().filter(is_open).collect();
-            feed.left = those(record.targets, open);
+        let unfinished = args.store.unfinished(Timestamp(u64::MAX), from, 1).await?;
+        let found = unfinished
+            .into_iter()
+            .find(|found| found.record.id == live.id);
+        let (targets, open) = match found {
+            None => (Vec::new(), Vec::new()),
+            Some(Recovered { record, done, .. }) => {
+                let is_done = |ordinal: &u32| done.binary_search(ordinal).is_ok();
+                let open = lost.ordinals.extract_if(.., |ordinal| !is_done(ordinal));
+                (record.targets, open.collect())
+            }
+        };
+        // From here on these are lost again if it breaks off.
+        let feed = Feed {
+            live: live.clone(),
+            left: those(targets, open),
+        };
+        while let Some(ordinal) = lost.ordinals.last() {
+            close(live, *ordinal, args).await?;
+            lost.ordinals.pop();
         }
         Ok(feed)
     }

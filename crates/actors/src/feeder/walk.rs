@@ -119,7 +119,7 @@ impl Walk<'_> {
                 self.losses_wait = true;
                 continue;
             }
-            let mut feed = Feed::again(&live, self.args.store.as_ref()).await?;
+            let mut feed = Feed::again(&live, self.args).await?;
             if !feed.push(self.args) {
                 self.half_fed.insert(live.app.clone(), feed);
             }

@@ -214,7 +214,7 @@ impl Handles {
     /// From source to sink. Returns whether every actor did its part.
     pub(super) async fn drain(&self, root: &ActorRef<Msg>, timeout: Duration) -> bool {
         drop(root.cast(Msg::Draining));
-        self.notifications.refuse();
+        self.notifications.refuse().await;
         let fed = ask(&self.slots.feeder, crate::feeder::Msg::Drain, None).await;
         let routed = ask(&self.slots.dispatcher, dispatcher::Msg::Drain, None).await;
         // A fifth of the time is kept for what follows.

@@ -54,11 +54,7 @@ pub(super) fn pools(senders: Vec<Handle>) -> Make {
 
 impl Parts {
     pub(super) fn pools(self, senders: Vec<Handle>) -> pools::Args {
-        let pools = Pools::new(
-            &self.apps,
-            self.outcomes.clone(),
-            self.ways.clock.clone(),
-        );
+        let pools = Pools::new(&self.apps, self.outcomes.clone(), self.ways.clock.clone());
         pools::Args {
             pools,
             apps: self.apps,

@@ -14,6 +14,9 @@ use crate::config::{self, Config};
 /// refused with every fault and its line, and nothing starts. On SIGTERM or SIGINT the gateway drains: it
 /// accepts nothing new, waits for answers that are out, and loses nothing; a second signal ends it at once,
 /// and loses nothing either (what had no answer is sent again at the next start, under the same ids).
+///
+/// Exit status: 0 drained, 1 cannot start or go on, 2 wrong usage or configuration, 3 ended before every answer
+/// was there (`drain_timeout` passed, or a second signal).
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The configuration file.
@@ -24,10 +27,28 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let config = config::load(&args.config)?;
     logs::init(&config.settings.log.level, config.settings.log.format)?;
-    super::runtime()?.block_on(serve(config))
+    let runtime = super::runtime()?;
+    let ended = runtime.block_on(serve(config));
+    // A name that is being looked up is not waited for.
+    runtime.shutdown_background();
+    ended
+}
+
+/// The gateway ended before every push that was handed over had its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfinished {
+    #[error(
+        "drain_timeout passed: {0} pushes had no answer; they are sent again at the next start, under the same ids"
+    )]
+    TimedOut(usize),
+    #[error(
+        "ended at the second signal; what had no answer is sent again at the next start, under the same ids"
+    )]
+    Hurried,
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut signals = super::EndSignals::new()?;
     let app = App::start(config).await?;
     let admin = app.admin.map_or_else(
         || "on the api's address".to_owned(),
@@ -35,26 +56,29 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     );
     tracing::info!(api = %app.api, admin, "serving");
     println!("fanfare serves http://{}", app.api);
-    let asked = tokio::select! {
-        asked = super::asked_to_end() => asked,
+    let failed = tokio::select! {
+        () = signals.next() => None,
         // Without an answer of ours a SIGHUP would end the process.
-        never = on_hangup() => never,
-        reason = app.failed() => Err(anyhow::anyhow!("cannot go on: {reason}")),
+        never = on_hangup() => return never,
+        reason = app.failed() => Some(reason),
     };
-    asked?;
-    tracing::info!("draining");
+    let drain = async move {
+        if let Some(reason) = failed {
+            tracing::error!(reason, "cannot go on, ending");
+            app.abandon().await?;
+            anyhow::bail!("cannot go on: {reason}");
+        }
+        tracing::info!("draining");
+        let drained = app.drain().await?;
+        if !drained.in_time {
+            return Err(Unfinished::TimedOut(drained.left).into());
+        }
+        tracing::info!("drained");
+        Ok(())
+    };
     tokio::select! {
-        drained = app.drain() => {
-            if !drained? {
-                tracing::warn!("drain_timeout passed; what had no answer is sent again at the next start");
-            }
-            tracing::info!("drained");
-            Ok(())
-        }
-        again = super::asked_to_end() => {
-            again?;
-            Err(anyhow::anyhow!("ended before the drain was over; unfinished work goes on at the next start"))
-        }
+        ended = drain => ended,
+        () = signals.next() => Err(Unfinished::Hurried.into()),
     }
 }
 

@@ -6,6 +6,7 @@ mod credentials;
 mod devices;
 mod door;
 mod durability;
+mod endings;
 mod faults;
 mod harness;
 mod observed;

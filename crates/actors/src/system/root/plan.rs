@@ -13,6 +13,7 @@ use super::{Handles, Slots};
 use crate::dispatcher::{self, Dispatcher, DispatcherHandle};
 use crate::feeder::{Feeder, FeederHandle};
 use crate::live::LiveBooks;
+use crate::notifications::gate::Gate;
 use crate::outcomes::{self, Outcomes, OutcomesHandle};
 use crate::random::Random;
 use crate::reaper::{self, Reaper, ReaperHandle};
@@ -215,7 +216,7 @@ impl Plan {
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
             random,
-            draining: false.into(),
+            gate: Gate::open(),
         })
     }
 }

@@ -76,8 +76,18 @@ async fn a_panic_behind_the_pools_loses_nothing() {
 #[test]
 fn every_actor_has_its_cases() {
     let tested = [
-        "registry", "users", "user", "dispatcher", "feeder", "pools", "pool", "connection",
-        "outcomes", "reaper", "sweeper", "root",
+        "registry",
+        "users",
+        "user",
+        "dispatcher",
+        "feeder",
+        "pools",
+        "pool",
+        "connection",
+        "outcomes",
+        "reaper",
+        "sweeper",
+        "root",
     ];
     let of_cases: BTreeSet<_> = cases::all().into_iter().map(|case| case.point.0).collect();
     assert_eq!(of_cases, BTreeSet::from(tested));
@@ -88,12 +98,19 @@ fn every_actor_has_its_cases() {
 fn every_point_of_the_source_has_a_case() {
     let cases: BTreeSet<_> = cases::all().into_iter().map(|case| case.point).collect();
     let mut sources = Vec::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut sources);
+    read(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut sources,
+    );
     let mut found = 0;
     for (path, text) in &sources {
         let count = |what: &str| text.matches(what).count();
         let actors = count("\nimpl Actor for ");
-        for what in ["handling!(&", "\"pre_start\");", "async fn handle_supervisor_evt("] {
+        for what in [
+            "handling!(&",
+            "\"pre_start\");",
+            "async fn handle_supervisor_evt(",
+        ] {
             assert_eq!(count(what), actors, "{path}: {what} for each actor");
         }
         assert_eq!(count("failpoints!(\""), actors, "{path}");
@@ -107,7 +124,11 @@ fn every_point_of_the_source_has_a_case() {
         }
     }
     let messages: usize = cases::messages().len();
-    assert_eq!(cases.len(), messages + found, "a case of a point that is nowhere");
+    assert_eq!(
+        cases.len(),
+        messages + found,
+        "a case of a point that is nowhere"
+    );
 }
 
 /// Pairs of words in brackets whose first is an actor's name: failpoints, and names of tasks.
@@ -115,8 +136,7 @@ fn named(text: &str) -> Vec<(&str, &str)> {
     let mut named = Vec::new();
     for part in text.split("(\"").skip(1) {
         let mut words = part.splitn(4, '"');
-        let (actor, between, point, end) =
-            (words.next(), words.next(), words.next(), words.next());
+        let (actor, between, point, end) = (words.next(), words.next(), words.next(), words.next());
         if let (Some(actor), Some(", "), Some(point), Some(end)) = (actor, between, point, end)
             && end.starts_with(')')
             && cases::messages().iter().any(|(known, _)| *known == actor)

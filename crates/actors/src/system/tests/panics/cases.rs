@@ -117,13 +117,12 @@ fn case(point: Point) -> Case {
         ("root", _) => case(ONCE, &[(("dispatcher", "Deliveries"), ONCE)], Kind::Fatal),
         ("registry", "pre_start") => twice(&[(("registry", "Passivate"), ONCE)]),
         ("registry", "Start" | "supervision") | ("users", "pre_start") => {
-            twice(&[(("users", "Start"), TWICE)])
+            twice(&[(("users", "Start"), &[1, 2, 3, 4])])
         }
         ("dispatcher", "pre_start") => twice(&[(("dispatcher", "Deliveries"), ONCE)]),
-        ("pools", "pre_start") => twice(&[
-            (("pool", "Work"), ONCE),
-            (("pools", "supervision"), ONCE),
-        ]),
+        ("pools", "pre_start") => {
+            twice(&[(("pool", "Work"), ONCE), (("pools", "supervision"), ONCE)])
+        }
         ("pools", _) | ("pool", "pre_start") => twice(&[(("pool", "Work"), &[1, 2, 3, 4])]),
         // Now and then only: at the start of a pool and of a connection.
         ("pool", "Token" | "renew") | ("connection", "pre_start" | "dial" | "Dialled") => {
@@ -132,9 +131,7 @@ fn case(point: Point) -> Case {
         ("outcomes", "pre_start") => twice(&[(("outcomes", "Ended"), ONCE)]),
         ("reaper", "pre_start") => twice(&[(("reaper", "Answers"), ONCE)]),
         ("feeder", "pre_start") => twice(&[(("feeder", "Wanted"), ONCE)]),
-        ("sweeper", "pre_start" | "registry" | "journal") => {
-            twice(&[(("sweeper", "Prune"), ONCE)])
-        }
+        ("sweeper", "pre_start" | "registry" | "journal") => twice(&[(("sweeper", "Prune"), ONCE)]),
         ("sweeper", "WalkEnded") => {
             let after = &[
                 (("sweeper", "Prune"), ONCE),

@@ -47,7 +47,11 @@ pub(super) struct Books {
     pub(super) rounds: usize,
 }
 
-async fn spawn(config: Config, simulator: &Simulator, store: &Arc<dyn Store>) -> Result<(System, Pools)> {
+async fn spawn(
+    config: Config,
+    simulator: &Simulator,
+    store: &Arc<dyn Store>,
+) -> Result<(System, Pools)> {
     let (tell, made) = std::sync::mpsc::channel();
     let make: Make = Box::new(move |parts| {
         let args = parts.pools(Vec::new());
@@ -103,7 +107,11 @@ impl<'a> Stage<'a> {
         case.arm();
         let begun = Instant::now();
         while !case.is_over() {
-            assert!(begun.elapsed() < Duration::from_secs(20), "{:?} is not passed", case.point);
+            assert!(
+                begun.elapsed() < Duration::from_secs(20),
+                "{:?} is not passed",
+                case.point
+            );
             self.poke();
             self.round().await;
         }
@@ -211,7 +219,10 @@ impl<'a> Stage<'a> {
         let (late, token) = (user("late"), token("late", 1));
         // The last of its panics may be under way still.
         eventually("it registers", async || self.register(&late, &token).await).await;
-        eventually("it accepts", async || self.send(&late, None).await.is_some()).await;
+        eventually("it accepts", async || {
+            self.send(&late, None).await.is_some()
+        })
+        .await;
     }
 
     async fn ended_once(&self, id: NotificationId) {
@@ -233,7 +244,11 @@ impl<'a> Stage<'a> {
         let owners = self.books.borrow().owners.clone();
         for (token, owner) in owners {
             let holder = self.holder(&token).await;
-            assert_eq!(holder.as_ref().map(|row| row.user.clone()), owner, "{token}");
+            assert_eq!(
+                holder.as_ref().map(|row| row.user.clone()),
+                owner,
+                "{token}"
+            );
             if let Some(row) = holder {
                 let is_dead = token.starts_with("dead");
                 assert!(row.status == Status::Active || is_dead, "{token}");
@@ -261,6 +276,6 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) async fn drain(&self) -> bool {
-        self.system.drain(Duration::from_secs(10)).await
+        self.system.drain(Duration::from_secs(10)).await.in_time
     }
 }

@@ -92,7 +92,10 @@ impl Stage<'_> {
         let answer = in_time(registry.register(&app, user, command)).await;
         if answer.is_some() {
             let owner = Some(user.clone());
-            self.books.borrow_mut().owners.insert(token.to_owned(), owner);
+            self.books
+                .borrow_mut()
+                .owners
+                .insert(token.to_owned(), owner);
         }
         answer.is_some()
     }
@@ -127,7 +130,10 @@ impl Stage<'_> {
             let gone = self.row(token).await.is_none();
             assert!(gone || tries == 20, "a device that was deleted is there");
             if gone {
-                self.books.borrow_mut().owners.insert(token.to_owned(), None);
+                self.books
+                    .borrow_mut()
+                    .owners
+                    .insert(token.to_owned(), None);
             }
         }
     }
@@ -141,7 +147,11 @@ impl Stage<'_> {
     }
 
     /// The user's name goes along as the collapse key.
-    pub(super) async fn send(&self, user: &UserId, after: Option<Duration>) -> Option<NotificationId> {
+    pub(super) async fn send(
+        &self,
+        user: &UserId,
+        after: Option<Duration>,
+    ) -> Option<NotificationId> {
         let mut new = rig::new(&rig::app(), To::Users(vec![user.clone()]));
         new.options.collapse_key = Some(user.as_str().into());
         new.options.send_at = after.map(|after| Clock::system().now() + after);
