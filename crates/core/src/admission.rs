@@ -169,7 +169,8 @@ impl Admission {
 
     /// The most deliveries of one app and lane that could ever be in memory at once.
     pub fn most(&self, app: &AppId, lane: Lane) -> usize {
-        self.door(app, lane).map_or(0, |(budgets, _)| most(&budgets))
+        self.door(app, lane)
+            .map_or(0, |(budgets, _)| most(&budgets))
     }
 
     /// Deliveries in memory now.
@@ -339,7 +340,10 @@ mod tests {
         );
         assert!(!door.serves(&b) && door.serves(&app("d")));
         assert_eq!(scope(door.try_take(&b, Lane::Urgent, 1)), Some(Scope::App));
-        assert_eq!((door.most(&a, Lane::Bulk), door.most(&b, Lane::Bulk)), (25, 0));
+        assert_eq!(
+            (door.most(&a, Lane::Bulk), door.most(&b, Lane::Bulk)),
+            (25, 0)
+        );
         drop(of_a);
         door.try_take(&app("d"), Lane::Urgent, 30).unwrap();
         // Back again: what it still holds counts.
