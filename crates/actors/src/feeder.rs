@@ -126,7 +126,7 @@ impl Actor for Feeder {
                 lost => {
                     tracing::warn!(
                         notifications = lost,
-                        "deliveries lost to a crash are read again"
+                        "deliveries that left memory unsent are read again"
                     );
                     state.core.on_lost(now)
                 }

@@ -9,7 +9,9 @@ pub(crate) mod credential;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fanfare_core::pool::{ConnectionId, Effect, Ended, Pool as Core, Returned, World};
+use fanfare_core::pool::{
+    ConnectionId, Effect, Ended, Limits, Moved, Pool as Core, Returned, World,
+};
 use fanfare_core::restart::{History, Policy, Verdict};
 use fanfare_core::retry;
 use fanfare_core::revocations::Revocations;
@@ -25,6 +27,7 @@ use crate::connection::{self, Connection};
 use crate::dispatcher::DispatcherHandle;
 use crate::failpoint::{failpoint, failpoints, handling};
 use crate::outcomes::{Ending, OutcomesHandle};
+use crate::pools::Pools;
 use crate::random::Random;
 use crate::system::PoolStats;
 use crate::{GaveUp, task};
@@ -33,6 +36,8 @@ use credential::{Credential, Renewed};
 #[derive(Clone)]
 pub(crate) struct Args {
     pub(crate) credential: Credential,
+    /// Where deliveries go that move to another credential.
+    pub(crate) pools: Pools,
     pub(crate) outcomes: OutcomesHandle,
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) revocations: Arc<Revocations>,
@@ -56,13 +61,19 @@ pub(crate) enum Msg {
     Token(Result<Renewed, Error>),
     /// A notification of the app was cancelled.
     Cancelled,
+    /// The credential has other limits.
+    Limits(Limits),
+    /// Another credential has taken over: give away what waits, and stop when the last connection is closed.
+    Retire,
+    /// Deliveries of a pool that has retired.
+    Moved(Vec<Moved>),
     Wake,
     Stats(RpcReplyPort<PoolStats>),
     /// Answers when the last connection is closed.
     Drain(RpcReplyPort<()>),
 }
 
-failpoints!("pool", Msg: Work, News, Token, Cancelled, Wake, Stats, Drain);
+failpoints!("pool", Msg: Work, News, Token, Cancelled, Limits, Retire, Moved, Wake, Stats, Drain);
 
 /// What a connection tells.
 pub(crate) enum News {
@@ -82,6 +93,7 @@ pub(crate) struct State {
     timer: Option<AbortHandle>,
     crashes: History,
     drains: Vec<RpcReplyPort<()>>,
+    is_retired: bool,
 }
 
 pub(crate) struct Pool;
@@ -103,6 +115,7 @@ impl Actor for Pool {
             timer: None,
             crashes: History::default(),
             drains: Vec::new(),
+            is_retired: false,
             args,
         })
     }
@@ -140,7 +153,7 @@ impl Actor for Pool {
         match event {
             SupervisionEvent::ActorTerminated(who, ..) => state.gone(who.get_id(), &myself),
             SupervisionEvent::ActorFailed(who, error) => {
-                let app = &state.args.credential.app().id;
+                let app = state.args.credential.app();
                 tracing::error!(%app, %error, "connection crashed");
                 state.args.telemetry.actor_restarted("connection");
                 state.crashed(&error.to_string());
@@ -179,6 +192,12 @@ impl State {
                 self.core.on_no_token(refused, world);
             }
             Msg::Cancelled => self.core.on_cancelled(world),
+            Msg::Limits(limits) => self.core.on_limits(limits, world),
+            Msg::Retire => {
+                self.is_retired = true;
+                self.core.on_retired(world);
+            }
+            Msg::Moved(batch) => self.core.on_moved(batch, world),
             Msg::Wake => self.core.on_wake(world),
             Msg::Drain(reply) => {
                 self.drains.push(reply);
@@ -215,6 +234,7 @@ impl State {
                     .ended(batch.into_iter().map(ending).collect());
             }
             Effect::Reroute(batch) => self.args.dispatcher.dispatch(batch),
+            Effect::Move(batch) => self.args.pools.moved(batch),
             Effect::WakeAt(at) => {
                 let timer = myself.send_after(at.since(now), || Msg::Wake);
                 if let Some(before) = self.timer.replace(timer.abort_handle()) {
@@ -226,6 +246,9 @@ impl State {
                 for reply in self.drains.drain(..) {
                     // Whoever asked may have stopped waiting.
                     drop(reply.send(()));
+                }
+                if self.is_retired {
+                    myself.stop(None);
                 }
             }
         }
@@ -264,7 +287,7 @@ impl State {
         let args = connection::Args {
             id,
             pool: myself.clone(),
-            app: credential.app().id.clone(),
+            app: credential.app().clone(),
             channel: credential.channel(),
             endpoint: credential.endpoint().clone(),
             tls: credential.tls().clone(),
@@ -292,7 +315,7 @@ impl State {
         let renewal = self.args.credential.renew(now);
         let telemetry = self.args.telemetry.clone();
         let (app, channel) = (
-            self.args.credential.app().id.clone(),
+            self.args.credential.app().clone(),
             self.args.credential.channel(),
         );
         let panicked = Msg::Token(Err(Error::TokenUnavailable("panicked".to_owned())));
@@ -310,7 +333,7 @@ impl State {
 
     fn log_refused(&self, refused: bool) {
         let credential = &self.args.credential;
-        let (app, provider) = (&credential.app().id, credential.channel().as_str());
+        let (app, provider) = (credential.app(), credential.channel().as_str());
         let environment = credential.environment().as_str();
         match refused {
             true => tracing::error!(
@@ -331,7 +354,7 @@ impl State {
             .on_death(&self.args.restart, self.args.clock.now());
         if verdict == Verdict::GiveUp {
             let credential = &self.args.credential;
-            let (app, provider) = (&credential.app().id, credential.channel());
+            let (app, provider) = (credential.app(), credential.channel());
             let why = format!("connections of {app} ({provider}) keep crashing: {why}");
             (self.args.gave_up)(why);
         }
@@ -349,7 +372,7 @@ impl State {
         let figures = self.core.figures(now);
         let credential = &self.args.credential;
         PoolStats {
-            app: credential.app().id.as_str().to_owned(),
+            app: credential.app().as_str().to_owned(),
             provider: credential.channel().as_str(),
             environment: credential.environment().as_str(),
             connections: figures.connections,

@@ -6,7 +6,7 @@
 
 mod burial;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -68,6 +68,12 @@ impl ReaperHandle {
         ReaperHandle(slot)
     }
 
+    /// These apps are served from now on.
+    pub(crate) fn served(&self, apps: HashSet<AppId>) {
+        // One that is not there has nothing to forget.
+        drop(self.0.cast(Msg::Served(apps)));
+    }
+
     pub(crate) fn answers(&self, answers: Vec<Answers>) {
         if !answers.is_empty() {
             // Without a reaper the next push finds the dead again.
@@ -115,13 +121,15 @@ pub(crate) enum Msg {
     Due(Credential),
     /// A burial is over, carried out or not.
     Buried,
+    /// These apps are served from now on: what is known of credentials of others is forgotten.
+    Served(HashSet<AppId>),
     /// The credentials whose guard has tripped, as `app/channel/environment`.
     Misconfigured(RpcReplyPort<Vec<String>>),
     /// Answers when no burial waits; held suspects are let go.
     Drain(RpcReplyPort<()>),
 }
 
-failpoints!("reaper", Msg: Answers, Due, Buried, Misconfigured, Drain);
+failpoints!("reaper", Msg: Answers, Due, Buried, Served, Misconfigured, Drain);
 
 pub(crate) struct State {
     args: Args,
@@ -170,6 +178,7 @@ impl Actor for Reaper {
                 }
             }
             Msg::Buried => state.under_way = state.under_way.saturating_sub(1),
+            Msg::Served(apps) => state.forget_others(&apps),
             Msg::Misconfigured(reply) => drop(reply.send(state.misconfigured())),
             Msg::Drain(reply) => state.drains.push(reply),
         }
@@ -283,6 +292,18 @@ impl State {
                 drop(reply.send(()));
             }
         }
+    }
+
+    fn forget_others(&mut self, apps: &HashSet<AppId>) {
+        let telemetry = &self.args.telemetry;
+        self.guards
+            .retain(|Credential { app, channel, .. }, guard| {
+                let is_served = apps.contains(app);
+                if !is_served && guard.is_tripped() {
+                    telemetry.suspects_guard(app, *channel, false);
+                }
+                is_served
+            });
     }
 
     fn misconfigured(&self) -> Vec<String> {

@@ -20,6 +20,7 @@ use fanfare_core::revocations::Revocations;
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock, Device, DeviceId, Timestamp, UserId};
+use parking_lot::RwLock;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
@@ -30,7 +31,7 @@ use crate::slot::Slot;
 use crate::system::RegistryConfig;
 use crate::user::{Command, Context, Work};
 use crate::users::{self, UsersActor};
-use crate::{Error, GaveUp, Result};
+use crate::{App, Error, GaveUp, Result};
 use shards::Shards;
 
 /// Cheap to clone.
@@ -41,7 +42,7 @@ struct Inner {
     store: Arc<dyn Store>,
     directory: Arc<Directory>,
     shards: Arc<Shards>,
-    apps: Arc<HashMap<AppId, Arc<Rules>>>,
+    rules: RuleBook,
     call_timeout: Duration,
     supervisor: Slot<Msg>,
 }
@@ -58,8 +59,8 @@ impl Registry {
     /// demand.
     pub(crate) fn new(args: Args, supervisor: Slot<Msg>) -> (Registry, Shelter) {
         let config = &args.config;
-        let apps = args.apps.into_iter();
-        let apps = Arc::new(apps.map(|(id, rules)| (id, Arc::new(rules))).collect());
+        let rules = RuleBook::default();
+        rules.replace(args.apps);
         let directory = Directory::new(
             config.users_max,
             config.user_queue_max,
@@ -73,7 +74,7 @@ impl Registry {
             restart: args.restart,
             gave_up: args.gave_up,
             users: users::Args {
-                apps: Arc::clone(&apps),
+                rules: rules.clone(),
                 context: Arc::new(Context {
                     store: args.store.clone(),
                     revocations: args.revocations,
@@ -87,7 +88,7 @@ impl Registry {
             store: args.store,
             directory,
             shards,
-            apps,
+            rules,
             call_timeout: args.call_timeout,
             supervisor,
         }));
@@ -101,6 +102,11 @@ impl Registry {
         if let Some(supervisor) = self.0.supervisor.get() {
             drop(supervisor.stop_and_wait(None, None).await);
         }
+    }
+
+    /// Other apps and rules, from each user's next call on.
+    pub(crate) fn reload(&self, apps: HashMap<AppId, Rules>) {
+        self.0.rules.replace(apps);
     }
 
     /// User actors alive now.
@@ -196,7 +202,7 @@ impl Registry {
         user: &UserId,
         command: Command,
     ) -> Result<Option<Registered>> {
-        if !self.0.apps.contains_key(app) {
+        if self.0.rules.of(app).is_none() {
             return Ok(None);
         }
         let key = Key {
@@ -251,6 +257,31 @@ pub(crate) struct Args {
 pub(crate) struct Rules {
     pub(crate) registration: registration::Policy,
     pub(crate) on_dead_token: OnDeadToken,
+}
+
+impl Rules {
+    pub(crate) fn of(app: &App) -> (AppId, Self) {
+        let rules = Rules {
+            registration: app.registration.clone(),
+            on_dead_token: app.on_dead_token,
+        };
+        (app.id.clone(), rules)
+    }
+}
+
+/// The rules of every app that is served, as they are now. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct RuleBook(Arc<RwLock<HashMap<AppId, Arc<Rules>>>>);
+
+impl RuleBook {
+    pub(crate) fn of(&self, app: &AppId) -> Option<Arc<Rules>> {
+        self.0.read().get(app).cloned()
+    }
+
+    fn replace(&self, apps: HashMap<AppId, Rules>) {
+        let apps = apps.into_iter();
+        *self.0.write() = apps.map(|(id, rules)| (id, Arc::new(rules))).collect();
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

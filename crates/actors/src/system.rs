@@ -177,6 +177,18 @@ impl System {
         self.handles.notifications.clone()
     }
 
+    /// Serves these apps, under these limits, from now on. Connections under a credential that is the same go on;
+    /// permits that were given out stay good. What waits for an app that is not served any more stays in the
+    /// journal until the app comes back.
+    ///
+    /// # Errors
+    /// A credential that cannot be used, or pools that are being started again; then nothing is changed.
+    pub async fn reload(&self, apps: &[App], limits: &admission::Limits) -> Result<()> {
+        let ids = || apps.iter().map(|app| app.id.clone());
+        let admit = || self.admission.reload(limits, ids());
+        self.handles.reload(apps, admit).await
+    }
+
     /// Figures of this moment; tells the metrics those that are gauges.
     pub async fn stats(&self) -> Result<Stats> {
         let (taken, max) = (self.admission.taken(), self.admission.max());

@@ -4,20 +4,18 @@
 //! stops the shard's users and loses their waiting calls (their callers are told); what was acknowledged is in the
 //! store.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use fanfare_types::AppId;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::directory::Seat;
 use crate::failpoint::{failpoint, failpoints, handling};
-use crate::registry::Rules;
+use crate::registry::RuleBook;
 use crate::user::{self, Context, UserActor};
 
 #[derive(Clone)]
 pub(crate) struct Args {
-    pub(crate) apps: Arc<HashMap<AppId, Arc<Rules>>>,
+    pub(crate) rules: RuleBook,
     pub(crate) context: Arc<Context>,
 }
 
@@ -53,13 +51,9 @@ impl Actor for UsersActor {
     ) -> Result<(), ActorProcessingErr> {
         handling!(&msg);
         let Msg::Start(seat) = msg;
-        let Some(rules) = state.apps.get(&seat.key().app).cloned() else {
-            // Dropping the seat drops the calls that wait for it; handles do not ask for unknown apps.
-            return Ok(());
-        };
         let args = user::Args {
             seat,
-            rules,
+            rules: state.rules.clone(),
             context: state.context.clone(),
         };
         if let Err(error) = Actor::spawn_linked(None, UserActor, args, myself.get_cell())

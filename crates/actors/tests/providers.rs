@@ -87,21 +87,21 @@ fn shop(material: &Material, simulator: &Simulator) -> App {
             address_sharing: false,
             devices_per_user_max: 1_000,
         },
-        apns: Some(ApnsCredential {
+        apns: Some(Arc::new(ApnsCredential {
             signer: Some(signer.unwrap()),
             tls: tls.clone(),
             topic: material.topic.clone(),
             production: endpoint(addresses.apns.port()),
             sandbox: endpoint(addresses.apns.port()),
             connections_max: 2,
-        }),
-        fcm: Some(FcmCredential {
+        })),
+        fcm: Some(Arc::new(FcmCredential {
             account: fcm::ServiceAccount::parse(account.as_bytes()).unwrap(),
             tls,
             endpoint: endpoint(addresses.fcm.port()),
             connections_max: 2,
             rate_max: 10_000,
-        }),
+        })),
     }
 }
 

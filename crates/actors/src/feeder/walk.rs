@@ -115,6 +115,10 @@ impl Walk<'_> {
         self.args.live.has_new_losses();
         self.losses_wait = false;
         for live in self.args.live.with_losses() {
+            if !self.args.admission.serves(&live.app) {
+                // When the app comes back it is looked at again.
+                continue;
+            }
             if self.half_fed.contains_key(&live.app) {
                 self.losses_wait = true;
                 continue;
@@ -169,7 +173,11 @@ impl Walk<'_> {
     /// Goes on with what waits. Returns whether some of it is wholly fed now.
     fn push_on(&mut self) -> bool {
         let before = self.half_fed.len();
-        self.half_fed.retain(|_, feed| !feed.push(self.args));
+        self.half_fed.retain(|app, feed| {
+            // Of an app that is not served any more: the rest waits in the journal.
+            let goes_on = self.args.admission.serves(app);
+            goes_on && !feed.push(self.args)
+        });
         self.half_fed.len() < before
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fanfare_core::admission::Admission;
 use fanfare_core::restart::Verdict;
+use fanfare_types::Timestamp;
 use ractor::rpc::CallResult;
 use ractor::{
     Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SupervisionEvent,
@@ -20,6 +21,9 @@ use tokio::sync::{oneshot, watch};
 use super::sending::{Make, Sending};
 use super::{Config, PoolStats, Ways};
 use crate::failpoint::{failpoint, failpoints, handling};
+use crate::feeder::FeederHandle;
+use crate::reaper::ReaperHandle;
+use crate::registry::Rules;
 use crate::slot::Slot;
 use crate::{
     App, Error, Notifications, Registry, Result, dispatcher, outcomes, reaper, registry, sweeper,
@@ -223,6 +227,20 @@ impl Handles {
         let buried = ask(&self.slots.reaper, reaper::Msg::Drain, None).await;
         self.registry.drain().await;
         fed.is_some() && routed.is_some() && sent && journaled.is_some() && buried.is_some()
+    }
+
+    /// Other apps from now on: their credentials, rules and unfinished work. On an error nothing is changed.
+    pub(super) async fn reload(&self, apps: &[App], admit: impl FnOnce()) -> Result<()> {
+        self.sending.reload(apps).await?;
+        admit();
+        self.registry.reload(apps.iter().map(Rules::of).collect());
+        let served = apps.iter().map(|app| app.id.clone()).collect();
+        ReaperHandle::new(self.slots.reaper.clone()).served(served);
+        let feeder = FeederHandle::new(self.slots.feeder.clone());
+        feeder.look_for_lost();
+        // An app that came back finds its work, that of one which went away waits.
+        feeder.wanted(Timestamp::default());
+        Ok(())
     }
 
     #[cfg(test)]

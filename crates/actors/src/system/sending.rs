@@ -25,6 +25,9 @@ pub(super) trait Sending: Send + Sync + 'static {
     /// A notification of this app was cancelled: what is held of it ends.
     fn cancelled(&self, app: &AppId);
 
+    /// Other apps and credentials from now on; on an error nothing is changed.
+    fn reload<'a>(&'a self, apps: &'a [App]) -> BoxFuture<'a, Result<()>>;
+
     fn stats(&self, timeout: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>>;
 
     /// Hands nothing more over; returns when what was handed over has ended and connections are closed, and
@@ -45,19 +48,18 @@ pub(super) struct Parts {
     pub(super) gave_up: GaveUp,
 }
 
-pub(super) type Make = Box<dyn FnOnce(Parts) -> Arc<dyn Sending> + Send + Sync>;
+pub(super) type Make = Box<dyn FnOnce(Parts) -> Result<Arc<dyn Sending>> + Send + Sync>;
 
 /// The pools, their connections spread over `senders`.
 pub(super) fn pools(senders: Vec<Handle>) -> Make {
-    Box::new(move |parts| Arc::new(parts.pools(senders)))
+    Box::new(move |parts| Ok(Arc::new(parts.pools(senders)?)))
 }
 
 impl Parts {
-    pub(super) fn pools(self, senders: Vec<Handle>) -> pools::Args {
-        let pools = Pools::new(&self.apps, self.outcomes.clone(), self.ways.clock.clone());
-        pools::Args {
+    pub(super) fn pools(self, senders: Vec<Handle>) -> Result<pools::Args> {
+        let pools = Pools::new(&self.apps, self.outcomes.clone(), self.ways.clock.clone())?;
+        Ok(pools::Args {
             pools,
-            apps: self.apps,
             outcomes: self.outcomes,
             dispatcher: self.dispatcher,
             revocations: self.revocations,
@@ -68,7 +70,7 @@ impl Parts {
             telemetry: self.ways.telemetry,
             senders: senders.into(),
             gave_up: self.gave_up,
-        }
+        })
     }
 }
 
@@ -84,6 +86,10 @@ impl Sending for pools::Args {
 
     fn cancelled(&self, app: &AppId) {
         self.pools.cancelled(app);
+    }
+
+    fn reload<'a>(&'a self, apps: &'a [App]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.pools.reload(apps))
     }
 
     fn stats(&self, timeout: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>> {

@@ -82,7 +82,7 @@ async fn draining_does_not_wait_for_ever() {
 #[tokio::test]
 async fn a_crashed_pool_is_replaced_and_one_that_keeps_crashing_is_given_up() {
     let rig = Rig::start().await;
-    let slot = &rig.pools.0.slots[2];
+    let slot = &rig.pools.slots()[2];
     for _ in 0..2 {
         let before = slot.get().unwrap();
         before.kill();
@@ -116,7 +116,7 @@ async fn a_crashed_connection_gives_back_what_it_had_and_is_replaced() {
         live.progress.counts().in_flight == 1
     })
     .await;
-    let pool = rig.pools.0.slots[0].get().unwrap();
+    let pool = rig.pools.slots()[0].get().unwrap();
     for connection in pool.get_children() {
         connection.kill();
     }

@@ -45,7 +45,7 @@ impl Plan {
         let supervisor = Child::new("registry", || RegistryActor, shelter, slot);
         let reaper = self.reaper(&registry, &slots);
         let outcomes = self.outcomes(&live, &slots);
-        let sending = make(self.parts(&random, &revocations, &slots));
+        let sending = make(self.parts(&random, &revocations, &slots))?;
         let pools = Child::sending(sending.clone());
         let dispatcher = self.dispatcher(&sending, &revocations, &slots);
         let feeder = self.feeder(&live, &slots);
@@ -73,18 +73,11 @@ impl Plan {
         random: &Random,
         slots: &Slots,
     ) -> (Registry, Shelter) {
-        let rules = |app: &App| {
-            let rules = Rules {
-                registration: app.registration.clone(),
-                on_dead_token: app.on_dead_token,
-            };
-            (app.id.clone(), rules)
-        };
         let random = random.clone();
         let args = registry::Args {
             store: self.ways.store.clone(),
             revocations: revocations.clone(),
-            apps: self.apps.iter().map(rules).collect(),
+            apps: self.apps.iter().map(Rules::of).collect(),
             config: self.config.registry.clone(),
             call_timeout: self.config.call_timeout,
             restart: self.ways.restart.clone(),

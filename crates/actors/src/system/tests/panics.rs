@@ -40,6 +40,10 @@ async fn run(simulator: &Simulator, case: &Case) {
             stage.traffic(case).await;
             stage
         }
+        Kind::Reloading => {
+            stage.reloading(case).await;
+            stage
+        }
         Kind::Sweeping => {
             stage.sweeping(case).await;
             stage

@@ -155,6 +155,10 @@ impl Sending for Arc<Fake> {
     /// It holds until released.
     fn cancelled(&self, _: &AppId) {}
 
+    fn reload<'a>(&'a self, _: &'a [App]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(async { Ok(()) })
+    }
+
     fn stats(&self, _: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>> {
         Box::pin(async { Ok(Vec::new()) })
     }
@@ -223,7 +227,7 @@ async fn spawn(config: Config, store: &Arc<dyn Store>, hold: bool) -> (System, A
             died_at: Mutex::default(),
         });
         tell.send(fake.clone()).unwrap();
-        Arc::new(fake)
+        Ok(Arc::new(fake))
     });
     let ways = Ways {
         store: store.clone(),

@@ -3,14 +3,17 @@
 use super::super::super::root;
 use crate::failpoint::Named;
 use crate::failpoint::plan::{self, Point};
+use crate::pools::supervisor;
 use crate::{
-    connection, dispatcher, feeder, outcomes, pool, pools, reaper, registry, sweeper, user, users,
+    connection, dispatcher, feeder, outcomes, pool, reaper, registry, sweeper, user, users,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// Registrations and notifications go on meanwhile, and the tree heals.
     Traffic,
+    /// The same, and the credentials and limits are others again and again.
+    Reloading,
     /// Devices grow old and are swept.
     Sweeping,
     /// While the tree drains; the next one goes on.
@@ -51,7 +54,7 @@ pub(super) fn messages() -> Vec<Point> {
         .chain(of::<users::Msg>())
         .chain(of::<user::Call>())
         .chain(of::<dispatcher::Msg>())
-        .chain(of::<pools::Msg>())
+        .chain(of::<supervisor::Msg>())
         .chain(of::<pool::Msg>())
         .chain(of::<connection::Msg>())
         .chain(of::<outcomes::Msg>())
@@ -120,6 +123,9 @@ fn case(point: Point) -> Case {
             twice(&[(("users", "Start"), &[1, 2, 3, 4])])
         }
         ("dispatcher", "pre_start") => twice(&[(("dispatcher", "Deliveries"), ONCE)]),
+        ("pools", "Reload") | ("pool", "Limits" | "Retire" | "Moved") | ("reaper", "Served") => {
+            case(TWICE, &[], Kind::Reloading)
+        }
         ("pools", "pre_start") => {
             twice(&[(("pool", "Work"), ONCE), (("pools", "supervision"), ONCE)])
         }

@@ -18,7 +18,7 @@ use super::cases::Case;
 use super::traffic::{address, token};
 use crate::failpoint::plan;
 use crate::pools::Pools;
-use crate::pools::tests::app as shop;
+use crate::pools::tests::{app as shop, other_account};
 use crate::reaper::Credential;
 use crate::{connection, dispatcher, feeder, pool, reaper, registry, sweeper};
 
@@ -54,9 +54,9 @@ async fn spawn(
 ) -> Result<(System, Pools)> {
     let (tell, made) = std::sync::mpsc::channel();
     let make: Make = Box::new(move |parts| {
-        let args = parts.pools(Vec::new());
+        let args = parts.pools(Vec::new())?;
         tell.send(args.pools.clone()).unwrap();
-        Arc::new(args)
+        Ok(Arc::new(args))
     });
     let ways = Ways {
         store: store.clone(),
@@ -117,6 +117,37 @@ impl<'a> Stage<'a> {
         }
         // Life goes on.
         self.round().await;
+    }
+
+    pub(super) async fn reloading(&self, case: &Case) {
+        case.arm();
+        let begun = Instant::now();
+        while !case.is_over() {
+            let took = begun.elapsed();
+            assert!(
+                took < Duration::from_secs(20),
+                "{:?} is not passed",
+                case.point
+            );
+            tokio::join!(Box::pin(self.round()), self.reload());
+        }
+        // Life goes on.
+        Box::pin(self.round()).await;
+    }
+
+    /// Another account, other limits, and back, in less time than a connection takes.
+    async fn reload(&self) {
+        for change in 0..3 {
+            let mut app = shop(self.simulator);
+            let fcm = app.fcm.as_mut().and_then(Arc::get_mut).unwrap();
+            match change {
+                0 => fcm.account = other_account(self.simulator),
+                1 => fcm.rate_max = 90_000,
+                _ => {}
+            }
+            // One that fails changes nothing.
+            drop(self.system.reload(&[app], &self.config.admission).await);
+        }
     }
 
     pub(super) async fn sweeping(&self, case: &Case) {
