@@ -28,7 +28,7 @@ pub use job::{Ended, How, Job, Moved, Returned};
 pub use limits::Limits;
 
 use crate::breaker::{self, Breaker};
-use crate::dispatch::{CANCELLED, EXPIRED};
+use crate::dispatch;
 use crate::lanes::Lanes;
 use crate::pacing::Pacing;
 use crate::retry;
@@ -338,13 +338,8 @@ impl Pool {
 
 /// How a delivery ends that must not be handed over any more.
 fn over(delivery: &Delivery, now: Timestamp) -> Option<(Outcome, Reason)> {
-    if delivery.live.progress.is_cancelled() {
-        Some((Outcome::Cancelled, CANCELLED))
-    } else if now >= delivery.live.options.expires_at {
-        Some((Outcome::Expired, EXPIRED))
-    } else {
-        None
-    }
+    let live = &delivery.live;
+    dispatch::over(live.progress.is_cancelled(), live.options.expires_at, now)
 }
 
 fn batches<T>(all: &mut Vec<T>, max: usize, mut put: impl FnMut(Vec<T>)) {

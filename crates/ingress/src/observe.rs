@@ -72,7 +72,7 @@ async fn bounded(api: &Shared, request: Request, next: Next) -> Response {
         return Problem::unavailable("overloaded", detail).into_response();
     };
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(api.config.request_timeout, answer).await {
+    match tokio::time::timeout(api.now().config.request_timeout, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
             tracing::error!("handler panicked");

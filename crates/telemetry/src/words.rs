@@ -39,3 +39,15 @@ words!(
         Retention = "retention",
     }
 );
+
+words!(
+    /// What came of reading the configuration again.
+    Reload {
+        /// Something is different now.
+        Applied = "applied",
+        /// It says what was in force already.
+        Unchanged = "unchanged",
+        /// It has faults; what was in force still is.
+        Refused = "refused",
+    }
+);

@@ -5,8 +5,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use fanfare_core::feeder::just_before;
-use fanfare_store::{Recovered, Result};
+use fanfare_core::dispatch::over;
+use fanfare_core::feeder::{just_before, remaining};
+use fanfare_store::{Ended, OutcomeBatch, Recovered, Result};
 use fanfare_types::{AppId, NotificationId, Timestamp};
 
 use super::Args;
@@ -24,13 +25,15 @@ pub(super) async fn walk(args: &Args) -> Result<Option<Timestamp>> {
         unserved: HashSet::new(),
         again_from: None,
         losses_wait: false,
+        unserved_until: None,
     };
     walk.take_in_lost().await?;
     walk.pass(None).await?;
     while let Some(from) = walk.wait_for_room().await? {
         walk.pass(from).await?;
     }
-    args.store.next_due(walk.due).await
+    let next_due = args.store.next_due(walk.due).await?;
+    Ok(next_due.into_iter().chain(walk.unserved_until).min())
 }
 
 struct Walk<'a> {
@@ -45,6 +48,8 @@ struct Walk<'a> {
     again_from: Option<Option<NotificationId>>,
     /// Apps without room have notifications that lost deliveries.
     losses_wait: bool,
+    /// When the first of what waits for an app that is not served expires.
+    unserved_until: Option<Timestamp>,
 }
 
 impl Walk<'_> {
@@ -70,7 +75,7 @@ impl Walk<'_> {
             if self.unserved.insert(app.clone()) {
                 tracing::warn!(%app, "journal holds work of an app that is not configured, it waits");
             }
-            return Ok(());
+            return self.leave(recovered).await;
         }
         if self.args.live.contains(id) {
             return Ok(());
@@ -129,6 +134,40 @@ impl Walk<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Of an app that is not served: it waits in the journal for the app, and ends there when its time is over.
+    async fn leave(&mut self, recovered: Recovered) -> Result<()> {
+        // What its pools handed over before the app went is still answered.
+        if self.args.live.contains(recovered.record.id) {
+            return Ok(());
+        }
+        let now = self.args.clock.now();
+        let expires_at = recovered.record.options.expires_at;
+        let Some((outcome, reason)) = over(recovered.cancelled, expires_at, now) else {
+            let until = self
+                .unserved_until
+                .map_or(expires_at, |until| until.min(expires_at));
+            self.unserved_until = Some(until);
+            return Ok(());
+        };
+        let count = u32::try_from(recovered.record.targets.len()).unwrap_or(u32::MAX);
+        let ended = |ordinal| Ended {
+            ordinal,
+            outcome,
+            reason: reason.clone(),
+            attempts: 0,
+            at: now,
+        };
+        let batch = OutcomeBatch {
+            app: recovered.record.app,
+            id: recovered.record.id,
+            ended: remaining(count, &recovered.done)
+                .into_iter()
+                .map(ended)
+                .collect(),
+        };
+        self.args.store.record(vec![batch]).await
     }
 
     fn meet_again(&mut self, id: NotificationId) {

@@ -3,5 +3,6 @@
 mod crash;
 mod flow;
 mod panics;
+mod reload;
 mod rig;
 mod tokens;

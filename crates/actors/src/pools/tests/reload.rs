@@ -33,6 +33,12 @@ fn changed(rig: &Rig, change: impl FnOnce(&mut ApnsCredential, &mut FcmCredentia
     }
 }
 
+/// Refused by the simulator.
+fn wrong_team() -> apns_provider::Signer {
+    let key = &material().apns_key;
+    apns_provider::Signer::new(key.p8.as_bytes(), &key.key_id, "TEAM000000").unwrap()
+}
+
 #[tokio::test]
 async fn the_same_credentials_keep_their_connections_under_other_limits() {
     let rig = Rig::start().await;
@@ -95,9 +101,7 @@ async fn what_the_old_credential_is_refused_for_goes_out_under_the_new_one() {
     rig.simulator
         .set_rules(vec![slow(Provider::Apns, 300)])
         .unwrap();
-    let key = &material().apns_key;
-    let wrong = apns_provider::Signer::new(key.p8.as_bytes(), &key.key_id, "TEAM000000").unwrap();
-    let wrong = changed(&rig, |apns, _| apns.signer = Some(wrong));
+    let wrong = changed(&rig, |apns, _| apns.signer = Some(wrong_team()));
     rig.pools.reload(&[wrong]).await.unwrap();
     let live = rig.send(Channel::IosPush, 50);
     eventually("one tries the wrong key", async || {
@@ -172,19 +176,19 @@ async fn a_drain_waits_for_the_answers_of_a_replaced_pool() {
 }
 
 #[tokio::test]
-async fn a_supervisor_started_again_has_the_credentials_of_now() {
+async fn a_pool_that_is_started_again_has_the_credential_of_now() {
     let rig = Rig::start().await;
-    let other = other_account(&rig.simulator);
-    let app = changed(&rig, |_, fcm| fcm.account = other);
-    rig.pools.reload(&[app]).await.unwrap();
-    let slot = rig.pools.slots()[2].clone();
+    let wrong = changed(&rig, |apns, _| apns.signer = Some(wrong_team()));
+    rig.pools.reload(&[wrong]).await.unwrap();
+    let slot = rig.pools.slots()[0].clone();
     let before = slot.get().unwrap();
     before.kill();
     eventually("there is another pool", async || {
         slot.get().unwrap().get_id() != before.get_id()
     })
     .await;
-    rig.send(Channel::Fcm, 5);
-    rig.wait_ended(5).await;
-    assert_eq!(rig.simulator.books().totals().fcm.accepted, 5);
+    rig.send(Channel::IosPush, 1);
+    rig.wait_ended(1).await;
+    let refused = (Outcome::Failed, "InvalidProviderToken".to_owned(), 1);
+    assert_eq!(rig.outcomes(), [refused]);
 }
