@@ -9,13 +9,13 @@ use anyhow::Context;
 use fanfare_actors::system::Drained;
 use fanfare_actors::{App as ActorsApp, System, system};
 use fanfare_core::{admission, cleanup, revocations};
-use fanfare_ingress::{AppDoor, Handles};
+use fanfare_ingress::{AppDoor, Handles, InForce};
 use fanfare_store::{Store, embedded};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::Clock;
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Settings};
@@ -36,11 +36,15 @@ const FAILED_DRAIN: Duration = Duration::from_secs(3);
 pub struct App {
     pub api: SocketAddr,
     pub admin: Option<SocketAddr>,
-    system: Arc<System>,
+    /// Held while another configuration takes over.
+    pub(crate) in_force: Mutex<Config>,
+    pub(crate) entrance: InForce,
+    pub(crate) system: Arc<System>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Clock,
     store: Arc<dyn Store>,
     shutdown: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
-    drain_timeout: Duration,
     vitals: Vitals,
     /// Ended last: connections live on these threads.
     _senders: Senders,
@@ -49,20 +53,21 @@ pub struct App {
 impl App {
     /// Binds the listeners, opens the store, starts everything. Nothing is left running on an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let Config { settings, apps } = config;
+        let settings = &config.settings;
         let api = bind(settings.listen, "listen").await?;
         let admin = match settings.admin {
             Some(address) => Some(bind(address, "admin").await?),
             None => None,
         };
-        let store = open_store(&settings)?;
+        let store = open_store(settings)?;
         let vitals = Vitals::default();
         let senders = Senders::start(settings.sender_threads, &vitals)?;
-        let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = apps.into_iter().unzip();
+        let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = config.apps.iter().cloned().unzip();
+        let entrance = InForce::new(ingress_config(settings, doors)).context("making the doors")?;
         let telemetry = Telemetry::new();
         let clock = Clock::system();
         let system = System::spawn(
-            system_config(&settings),
+            system_config(settings),
             apps,
             store.clone(),
             telemetry.clone(),
@@ -72,26 +77,28 @@ impl App {
         let system = Arc::new(system.await.context("starting the actors")?);
         let handles = Handles {
             system: system.clone(),
-            telemetry,
-            clock,
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
         };
-        let ingress = ingress_config(&settings, doors);
         let (shutdown, _) = watch::channel(false);
         let addresses = (
             api.local_addr()?,
             admin.as_ref().map(TcpListener::local_addr).transpose()?,
         );
-        let servers = serve(api, admin, &ingress, &handles, &shutdown, &vitals);
-        let drain_timeout = settings.drain_timeout;
+        let servers = serve(api, admin, &entrance, &handles, &shutdown, &vitals);
+        telemetry.config_loaded(clock.now(), 0);
         let (api, admin) = addresses;
         Ok(App {
             api,
             admin,
+            in_force: Mutex::new(config),
+            entrance,
             system,
+            telemetry,
+            clock,
             store,
             shutdown,
             servers,
-            drain_timeout,
             vitals,
             _senders: senders,
         })
@@ -113,7 +120,7 @@ impl App {
     /// # Errors
     /// When the store cannot be closed.
     pub async fn drain(self) -> anyhow::Result<Drained> {
-        let timeout = self.drain_timeout;
+        let timeout = self.drain_timeout().await;
         self.drain_within(timeout).await
     }
 
@@ -122,8 +129,12 @@ impl App {
     /// # Errors
     /// As [`App::drain`].
     pub async fn abandon(self) -> anyhow::Result<()> {
-        let timeout = self.drain_timeout.min(FAILED_DRAIN);
+        let timeout = self.drain_timeout().await.min(FAILED_DRAIN);
         self.drain_within(timeout).await.map(drop)
+    }
+
+    async fn drain_timeout(&self) -> Duration {
+        self.in_force.lock().await.settings.drain_timeout
     }
 
     async fn drain_within(mut self, timeout: Duration) -> anyhow::Result<Drained> {
@@ -163,7 +174,7 @@ fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
 fn serve(
     api: TcpListener,
     admin: Option<TcpListener>,
-    config: &fanfare_ingress::Config,
+    entrance: &InForce,
     handles: &Handles,
     shutdown: &watch::Sender<bool>,
     vitals: &Vitals,
@@ -175,12 +186,14 @@ fn serve(
             drop(stop.wait_for(|stop| *stop).await);
         }
     };
-    let (api_config, api_handles, operations) = (config.clone(), handles.clone(), admin.is_none());
-    let server = fanfare_ingress::serve(api, api_config, api_handles, operations, stopped());
+    let shared = || (entrance.clone(), handles.clone());
+    let (api_entrance, api_handles) = shared();
+    let operations = admin.is_none();
+    let server = fanfare_ingress::serve(api, api_entrance, api_handles, operations, stopped());
     let mut servers = vec![spawn_server("API", server, shutdown, vitals)];
     if let Some(admin) = admin {
-        let server =
-            fanfare_ingress::serve_operations(admin, config.clone(), handles.clone(), stopped());
+        let (entrance, handles) = shared();
+        let server = fanfare_ingress::serve_operations(admin, entrance, handles, stopped());
         servers.push(spawn_server("admin", server, shutdown, vitals));
     }
     servers
@@ -189,24 +202,21 @@ fn serve(
 /// A server that ends without being told to, however it ends, is a fault.
 fn spawn_server(
     name: &'static str,
-    server: impl Future<Output = std::io::Result<()>> + Send + 'static,
+    server: impl Future<Output = ()> + Send + 'static,
     shutdown: &watch::Sender<bool>,
     vitals: &Vitals,
 ) -> JoinHandle<()> {
     let (shutdown, vitals) = (shutdown.clone(), vitals.clone());
     let watched = vitals.watch(format!("the {name} server"));
     tokio::spawn(async move {
-        let ended = server.await;
-        if let Err(error) = ended {
-            vitals.tell(format!("the {name} server failed: {error}"));
-        }
+        server.await;
         if *shutdown.borrow() {
             watched.over();
         }
     })
 }
 
-fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfare_ingress::Config {
+pub(crate) fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfare_ingress::Config {
     let limits = &settings.limits;
     fanfare_ingress::Config {
         apps: doors.into(),
@@ -222,14 +232,19 @@ fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfare_ingress::
     }
 }
 
+pub(crate) fn admission_limits(settings: &Settings) -> admission::Limits {
+    let limits = &settings.limits;
+    admission::Limits {
+        deliveries_max: limits.deliveries_max,
+        deliveries_per_app_max: limits.deliveries_per_app_max,
+        bulk_share: limits.bulk_share,
+    }
+}
+
 fn system_config(settings: &Settings) -> system::Config {
     let (limits, registry, journal) = (&settings.limits, &settings.registry, &settings.journal);
     system::Config {
-        admission: admission::Limits {
-            deliveries_max: limits.deliveries_max,
-            deliveries_per_app_max: limits.deliveries_per_app_max,
-            bulk_share: limits.bulk_share,
-        },
+        admission: admission_limits(settings),
         revocations: revocations::Limits {
             fresh_for: limits.fresh_for,
             entries_max: limits.revocations_max,
