@@ -12,4 +12,5 @@ mod harness;
 mod observed;
 mod overload;
 mod process;
+mod reload;
 mod sending;
