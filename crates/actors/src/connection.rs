@@ -1,9 +1,8 @@
 //! Connection: owns one HTTP/2 connection to a provider, encodes what its pool hands over, classifies the answers.
 //!
 //! Parent: its pool, which opens another when load asks for it; nothing is restarted. It lives on a sender's
-//! runtime, where it runs its link's driver. A link that ends gives every push back, as not sent or unknown. A crash
-//! of the actor itself loses the deliveries it had: their permits come back by drop, and the journal still has them,
-//! so the feeder brings them back; those that had been written may then be sent twice.
+//! runtime, where it runs its link's driver. A link that ends gives every push back, as not sent or unknown, and so does
+//! a crash of the actor itself. What was on its way to or from it is lost then: the feeder reads it again.
 
 mod flights;
 mod owned;
@@ -21,9 +20,11 @@ use http::HeaderValue;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::pool::{self, News};
+use crate::task;
 use flights::{Flight, Flights};
-use owned::{Driving, OpenGauge, Task};
+use owned::{OpenGauge, Task};
 
 /// Deliveries in one message to the pool.
 const BATCH_MAX: usize = 64;
@@ -35,6 +36,8 @@ const NO_ANSWER: Reason = Reason::of("no_answer");
 
 /// Why a connection ended that nobody is to blame for.
 const CLOSED: &str = "closed";
+/// A panic ended it.
+const CRASHED: &str = "crashed";
 
 pub(crate) struct Args {
     pub(crate) id: ConnectionId,
@@ -67,6 +70,8 @@ pub(crate) enum Msg {
     Forgotten,
 }
 
+failpoints!("connection", Msg: Dialled, Hand, Link, Ended, Close, Forgotten);
+
 pub(crate) struct State {
     args: Args,
     counters: Arc<telemetry::Sender>,
@@ -91,17 +96,16 @@ impl Actor for Connection {
         myself: ActorRef<Msg>,
         args: Args,
     ) -> Result<State, ActorProcessingErr> {
+        failpoint!("connection", "pre_start");
         let (endpoint, tls, link) = (args.endpoint.clone(), args.tls.clone(), args.link.clone());
-        let dial = async move {
-            let dialled = fanfare_link::connect(&endpoint, &tls, &link).await;
-            // An actor that is gone wants no connection.
-            drop(myself.cast(Msg::Dialled(dialled)));
-        };
+        let dial = async move { Msg::Dialled(fanfare_link::connect(&endpoint, &tls, &link).await) };
+        let name = ("connection", "dial");
+        let dial = task::spawn(&myself, name, Msg::Ended(CRASHED), dial);
         Ok(State {
             counters: args.telemetry.sender(&args.app, args.channel),
             sender: None,
             flights: Flights::default(),
-            task: Some(Task::spawn(dial)),
+            task: Some(Task(dial)),
             open: None,
             going_away: false,
             args,
@@ -114,6 +118,7 @@ impl Actor for Connection {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         match message {
             Msg::Dialled(dialled) => state.dialled(&myself, dialled),
             Msg::Hand {
@@ -174,17 +179,21 @@ impl State {
     fn drive(&mut self, myself: &ActorRef<Msg>, sender: Sender, driver: Driver) {
         self.open = Some(OpenGauge::new(&self.args));
         self.sender = Some(sender);
-        let (events, actor) = (myself.clone(), myself.clone());
+        let events = myself.clone();
         let run = driver.run(move |event| {
             // Events for an actor that is gone are its crash's loss.
             drop(events.cast(Msg::Link(event)));
         });
-        self.task = Some(Task::spawn(async move {
-            // A task of its own, so that a panic inside is an end like any other.
-            let driving = Driving(tokio::spawn(run));
-            let cause = driving.ended().await;
-            drop(actor.cast(Msg::Ended(cause)));
-        }));
+        let ended = async move {
+            match run.await {
+                Ok(()) => Msg::Ended(CLOSED),
+                Err(error) => Msg::Ended(error.label()),
+            }
+        };
+        // A panic inside is an end like any other.
+        let name = ("connection", "drive");
+        let driving = task::spawn(myself, name, Msg::Ended(CRASHED), ended);
+        self.task = Some(Task(driving));
         self.tell(News::Opened);
     }
 
@@ -297,6 +306,13 @@ impl State {
     fn tell(&self, news: News) {
         // A pool that is gone takes its connections with it.
         drop(self.args.pool.cast(pool::Msg::News(self.args.id, news)));
+    }
+}
+
+impl Drop for State {
+    /// After a crash, what it had goes back like that of any connection that ends.
+    fn drop(&mut self) {
+        self.end(CRASHED);
     }
 }
 

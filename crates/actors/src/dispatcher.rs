@@ -2,7 +2,7 @@
 //! and urgent first, and hands them to the pools.
 //!
 //! Parent: the root. Restarted by it, empty. A crash loses the deliveries that waited to be routed; they are
-//! still in the journal, and the feeder brings them back once the rest of their notification has ended.
+//! still in the journal, and the feeder brings them back at once.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,8 +13,10 @@ use fanfare_store::Store;
 use fanfare_types::{AppId, Clock, Delivery, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::outcomes::{Ending, OutcomesHandle};
 use crate::slot::Slot;
+use crate::task;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -68,6 +70,8 @@ pub(crate) enum Msg {
     Drain(RpcReplyPort<()>),
 }
 
+failpoints!("dispatcher", Msg: Deliveries, Routed, Cancelled, Wake, Drain);
+
 pub(crate) struct State {
     args: Args,
     dispatch: Dispatch,
@@ -82,6 +86,7 @@ impl Actor for Dispatcher {
     type Arguments = Args;
 
     async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        failpoint!("dispatcher", "pre_start");
         Ok(State {
             dispatch: Dispatch::new(args.limits.clone()),
             effects: Vec::new(),
@@ -95,6 +100,7 @@ impl Actor for Dispatcher {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         let State {
             args,
             dispatch,
@@ -148,15 +154,22 @@ impl Args {
                 self.outcomes.ended(ended.into_iter().map(ending).collect());
             }
             Effect::Read { app, batch } => {
-                tokio::spawn(route(self.clone(), app, batch, myself.clone()));
+                // What it had is lost, and the read no longer under way.
+                let panicked = Msg::Routed(Read {
+                    batch: Vec::new(),
+                    devices: None,
+                    routed_at: now,
+                });
+                let route = route(self.clone(), app, batch);
+                task::spawn(myself, ("dispatcher", "route"), panicked, route);
             }
             Effect::WakeAt(at) => drop(myself.send_after(at.since(now), || Msg::Wake)),
         }
     }
 }
 
-/// One routing read, off the handle.
-async fn route(args: Args, app: AppId, batch: Vec<Delivery>, dispatcher: ActorRef<Msg>) {
+/// One routing read, off the handle. A dispatcher that died loses it like the rest.
+async fn route(args: Args, app: AppId, batch: Vec<Delivery>) -> Msg {
     let routed_at = args.clock.now();
     let device = |delivery: &Delivery| delivery.device.as_ref().map(|(id, _)| *id);
     let ids = batch.iter().filter_map(device).collect();
@@ -167,13 +180,11 @@ async fn route(args: Args, app: AppId, batch: Vec<Delivery>, dispatcher: ActorRe
             None
         }
     };
-    let read = Read {
+    Msg::Routed(Read {
         batch,
         devices,
         routed_at,
-    };
-    // A dispatcher that died lost its deliveries to the journal; these go the same way.
-    drop(dispatcher.cast(Msg::Routed(read)));
+    })
 }
 
 impl fmt::Debug for Args {

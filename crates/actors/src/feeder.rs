@@ -3,6 +3,7 @@
 //!
 //! Parent: the root. Restarted by it; it begins with a walk. A crash loses nothing but the walk under way.
 
+mod feed;
 mod walk;
 
 use std::fmt;
@@ -16,8 +17,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent
 use tokio::task::JoinHandle;
 
 use crate::dispatcher::DispatcherHandle;
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::live::LiveBooks;
 use crate::slot::Slot;
+use crate::task;
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -34,9 +37,10 @@ impl FeederHandle {
         drop(self.0.cast(Msg::Wanted(at)));
     }
 
-    /// An actor died: look for notifications that lost deliveries with it.
-    pub(crate) fn look_for_orphans(&self) {
-        drop(self.0.cast(Msg::Orphans));
+    /// Deliveries were lost to a crash.
+    pub(crate) fn look_for_lost(&self) {
+        // A feeder that is not there begins with a walk when it is.
+        drop(self.0.cast(Msg::Lost));
     }
 }
 
@@ -56,11 +60,13 @@ pub(crate) enum Msg {
     Wake,
     /// The walk ended, with the next scheduled time.
     Walked(Result<Option<Timestamp>, ()>),
-    /// Look for notifications that lost deliveries to a crash.
-    Orphans,
+    /// Look for deliveries that were lost to a crash.
+    Lost,
     /// Feeds no more; answers when the walk has stopped.
     Drain(RpcReplyPort<()>),
 }
+
+failpoints!("feeder", Msg: Wanted, Wake, Walked, Lost, Drain);
 
 pub(crate) struct State {
     args: Args,
@@ -89,8 +95,9 @@ impl Actor for Feeder {
         myself: ActorRef<Msg>,
         args: Args,
     ) -> Result<State, ActorProcessingErr> {
+        failpoint!("feeder", "pre_start");
         myself.cast(Msg::Wanted(Timestamp::default()))?;
-        drop(myself.send_interval(args.limits.orphans_every, || Msg::Orphans));
+        drop(myself.send_interval(args.limits.lost_every, || Msg::Lost));
         Ok(State {
             core: Core::new(args.limits.clone()),
             args,
@@ -104,19 +111,24 @@ impl Actor for Feeder {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         let now = state.args.clock.now();
         let next = match message {
             Msg::Wanted(at) => state.core.on_wanted(at, now),
             Msg::Wake => state.core.on_wake(now),
             Msg::Walked(next_due) => state.core.on_walked(next_due, now),
-            Msg::Orphans => match state.args.live.remove_orphans() {
-                0 => Next::Wait,
+            Msg::Lost => match state.args.live.lost() {
+                0 => {
+                    // It ended meanwhile; the next loss is told again.
+                    state.args.live.has_new_losses();
+                    Next::Wait
+                }
                 lost => {
                     tracing::warn!(
                         notifications = lost,
-                        "deliveries lost to a crash are read again"
+                        "deliveries that left memory unsent are read again"
                     );
-                    state.core.on_wanted(now, now)
+                    state.core.on_lost(now)
                 }
             },
             Msg::Drain(reply) => {
@@ -150,17 +162,18 @@ impl State {
             Next::Wait => {}
             Next::WakeAt(at) => drop(myself.send_after(at.since(now), || Msg::Wake)),
             Next::Walk => {
-                let (args, feeder) = (self.args.clone(), myself.clone());
+                let args = self.args.clone();
                 let walk = async move {
-                    let walked = walk::walk(&args).await.map_err(|error| {
+                    Msg::Walked(walk::walk(&args).await.map_err(|error| {
                         tracing::warn!(
                             error = error.label(),
                             "journal could not be walked, tried again"
                         );
-                    });
-                    drop(feeder.cast(Msg::Walked(walked)));
+                    }))
                 };
-                self.walk = Some(Walk(tokio::spawn(walk)));
+                let panicked = Msg::Walked(Err(()));
+                let walk = task::spawn(myself, ("feeder", "walk"), panicked, walk);
+                self.walk = Some(Walk(walk));
             }
         }
     }

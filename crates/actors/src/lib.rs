@@ -8,6 +8,7 @@ mod connection;
 mod directory;
 pub mod dispatcher;
 mod error;
+mod failpoint;
 mod feeder;
 mod live;
 pub mod notifications;
@@ -20,8 +21,12 @@ pub mod registry;
 mod slot;
 mod sweeper;
 pub mod system;
+mod task;
 mod user;
 mod users;
+
+/// Told why, when something in the tree cannot be kept alive: the process should end.
+pub(crate) type GaveUp = std::sync::Arc<dyn Fn(String) + Send + Sync>;
 
 pub use apps::{ApnsCredential, App, FcmCredential};
 pub use error::{Error, Result};

@@ -1,22 +1,49 @@
-//! The notifications in memory, by id. Whoever works on one holds its `Arc`; a notification that only this map
-//! holds and that is not complete has lost deliveries to a crash, and is read again from the journal.
+//! The notifications in memory, by id. Each knows the deliveries that a crash dropped. Whoever works on one holds its
+//! `Arc`; a notification that only this map holds and that is not complete is read again from the journal.
 
+use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use fanfare_types::{AppId, Live, NotificationId};
+use fanfare_types::{AppId, Live, NotificationId, OnLoss};
+
+use crate::feeder::FeederHandle;
 
 /// Cheap to clone. Bounded by permits: each entry has a delivery that holds one, or is being made or removed.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct LiveBooks(Arc<DashMap<NotificationId, Arc<Live>>>);
+#[derive(Clone)]
+pub(crate) struct LiveBooks {
+    entries: Arc<DashMap<NotificationId, Arc<Live>>>,
+    /// Something was lost since the last look.
+    has_losses: Arc<AtomicBool>,
+    on_loss: OnLoss,
+}
 
 impl LiveBooks {
+    /// The feeder is told of losses.
+    pub(crate) fn new(feeder: FeederHandle) -> Self {
+        let has_losses = Arc::new(AtomicBool::new(false));
+        let flag = has_losses.clone();
+        let on_loss = move || {
+            // Once for a crash, however many deliveries go with it.
+            if !flag.swap(true, Ordering::AcqRel) {
+                feeder.look_for_lost();
+            }
+        };
+        LiveBooks {
+            entries: Arc::default(),
+            has_losses,
+            on_loss: Arc::new(on_loss),
+        }
+    }
+
     /// Enters a notification; `false` when it is there already.
     pub(crate) fn enter(&self, live: &Arc<Live>) -> bool {
-        match self.0.entry(live.id) {
+        match self.entries.entry(live.id) {
             Entry::Occupied(_) => false,
             Entry::Vacant(vacant) => {
+                live.progress.losses().tell(self.on_loss.clone());
                 vacant.insert(live.clone());
                 true
             }
@@ -24,29 +51,52 @@ impl LiveBooks {
     }
 
     pub(crate) fn get(&self, app: &AppId, id: NotificationId) -> Option<Arc<Live>> {
-        let live = self.0.get(&id)?;
+        let live = self.entries.get(&id)?;
         (live.app == *app).then(|| live.clone())
     }
 
     pub(crate) fn contains(&self, id: NotificationId) -> bool {
-        self.0.contains_key(&id)
+        self.entries.contains_key(&id)
     }
 
     pub(crate) fn remove(&self, id: NotificationId) {
-        self.0.remove(&id);
+        self.entries.remove(&id);
     }
 
-    /// Removes what nobody works on any more. Returns how many of those were not complete.
-    pub(crate) fn remove_orphans(&self) -> usize {
+    /// Removes what nobody works on any more. Returns how many notifications have lost deliveries: those of the
+    /// removed that were not complete, and those that others still work on.
+    pub(crate) fn lost(&self) -> usize {
         let mut lost = 0;
         // Nobody can take a clone meanwhile: that needs the lock `retain` holds.
-        self.0.retain(|_, live| {
+        self.entries.retain(|_, live| {
             let orphan = Arc::strong_count(live) == 1;
             let complete = live.progress.counts().terminal() >= live.progress.recipients();
-            lost += usize::from(orphan && !complete);
+            let is_lost = match orphan {
+                true => !complete,
+                false => !live.progress.losses().is_empty(),
+            };
+            lost += usize::from(is_lost);
             !orphan
         });
         lost
+    }
+
+    /// Whether something was lost since this was asked last.
+    pub(crate) fn has_new_losses(&self) -> bool {
+        self.has_losses.swap(false, Ordering::AcqRel)
+    }
+
+    /// The notifications that have lost deliveries.
+    pub(crate) fn with_losses(&self) -> Vec<Arc<Live>> {
+        let lost = self.entries.iter();
+        let lost = lost.filter(|entry| !entry.progress.losses().is_empty());
+        lost.map(|entry| entry.value().clone()).collect()
+    }
+}
+
+impl fmt::Debug for LiveBooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LiveBooks({})", self.entries.len())
     }
 }
 
@@ -58,6 +108,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::slot::Slot;
 
     fn live(id: u64) -> Arc<Live> {
         Arc::new(Live {
@@ -80,7 +131,7 @@ mod tests {
 
     #[test]
     fn an_orphan_is_what_nobody_works_on() {
-        let books = LiveBooks::default();
+        let books = LiveBooks::new(FeederHandle::new(Slot::empty()));
         let (held, lost, complete) = (live(1), live(2), live(3));
         assert!(books.enter(&held) && books.enter(&lost) && books.enter(&complete));
         assert!(!books.enter(&held));
@@ -88,14 +139,14 @@ mod tests {
         complete.progress.ended(Outcome::Delivered);
         let ids = [lost.id, complete.id];
         drop((lost, complete));
-        assert_eq!(books.remove_orphans(), 1);
+        assert_eq!(books.lost(), 1);
         assert!(books.contains(held.id));
         assert!(!ids.iter().any(|id| books.contains(*id)));
     }
 
     #[test]
     fn another_app_sees_nothing() {
-        let books = LiveBooks::default();
+        let books = LiveBooks::new(FeederHandle::new(Slot::empty()));
         let live = live(1);
         books.enter(&live);
         assert!(books.get(&AppId::new("news").unwrap(), live.id).is_none());

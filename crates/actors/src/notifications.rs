@@ -4,11 +4,12 @@
 //! and then a cast to the dispatcher, all in the caller's task.
 
 mod accept;
+pub(crate) mod gate;
 mod room;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use fanfare_core::admission::Admission;
@@ -27,6 +28,7 @@ use crate::dispatcher::DispatcherHandle;
 use crate::feeder::FeederHandle;
 use crate::live::LiveBooks;
 use crate::random::Random;
+use gate::Gate;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -47,8 +49,8 @@ pub(crate) struct Parts {
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
-    pub(crate) draining: AtomicBool,
     pub(crate) waiting: Waiting,
+    pub(crate) gate: Gate,
 }
 
 /// Tells whoever holds deliveries of an app that one of its notifications was cancelled.
@@ -122,9 +124,13 @@ impl Notifications {
         Notifications(Arc::new(parts))
     }
 
-    /// From now on every accept is refused.
-    pub(crate) fn refuse(&self) {
-        self.0.draining.store(true, Ordering::Release);
+    /// From now on every accept is refused; returns when those under way have their answers.
+    pub(crate) async fn refuse(&self) {
+        self.0.gate.close().await;
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.0.gate.is_closed()
     }
 
     /// Accepts: durable when it answers.

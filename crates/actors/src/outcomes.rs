@@ -15,9 +15,11 @@ use fanfare_telemetry::Telemetry;
 use fanfare_types::{Channel, Finished, NotificationId, Verdict};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::live::LiveBooks;
 use crate::reaper::ReaperHandle;
 use crate::slot::Slot;
+use crate::{GaveUp, task};
 
 /// Cheap to clone.
 #[derive(Clone, Debug)]
@@ -59,17 +61,22 @@ pub(crate) struct Args {
     pub(crate) live: LiveBooks,
     pub(crate) reaper: ReaperHandle,
     pub(crate) telemetry: Telemetry,
+    /// Told when there is no store to write to any more.
+    pub(crate) gave_up: GaveUp,
 }
 
 #[derive(Debug)]
 pub(crate) enum Msg {
     Ended(Vec<Ending>),
     FlushDue,
-    /// A write is durable: its notifications whose last delivery ended may leave memory.
+    /// A write is over. Its notifications whose last delivery ended may leave memory; those of a write that
+    /// panicked are read again.
     Written(Vec<NotificationId>),
     /// Answers when everything before is durable.
     Drain(RpcReplyPort<()>),
 }
+
+failpoints!("outcomes", Msg: Ended, FlushDue, Written, Drain);
 
 pub(crate) struct State {
     args: Args,
@@ -85,6 +92,7 @@ impl Actor for Outcomes {
     type Arguments = Args;
 
     async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        failpoint!("outcomes", "pre_start");
         Ok(State {
             buffer: Buffer::new(args.flush_count),
             args,
@@ -98,6 +106,7 @@ impl Actor for Outcomes {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         let next = match message {
             Msg::Ended(batch) => {
                 state.count(&batch);
@@ -168,8 +177,9 @@ impl State {
             Next::Flush => {
                 let endings = self.buffer.take();
                 self.args.reaper.answers(batch::answers(&endings));
-                let store = self.args.store.clone();
-                tokio::spawn(write(store, endings, myself.clone()));
+                let write = write(self.args.store.clone(), endings, self.args.gave_up.clone());
+                let panicked = Msg::Written(Vec::new());
+                task::spawn(myself, ("outcomes", "write"), panicked, write);
             }
         }
     }
@@ -189,16 +199,16 @@ fn channel(finished: &Finished) -> Channel {
 }
 
 /// Whoever looks now finds in the journal what the books say. Returns the notifications that are complete.
-fn close_books(endings: &[Ending]) -> Vec<NotificationId> {
-    let last = |Ending { finished, .. }: &Ending| {
-        let live = &finished.delivery.live;
-        live.progress.ended(finished.outcome).then_some(live.id)
+fn close_books(endings: Vec<Ending>) -> Vec<NotificationId> {
+    let last = |Ending { mut finished, .. }: Ending| {
+        let is_last = finished.delivery.ended(finished.outcome);
+        is_last.then_some(finished.delivery.live.id)
     };
-    endings.iter().filter_map(last).collect()
+    endings.into_iter().filter_map(last).collect()
 }
 
 /// Writes until it is durable; the deliveries keep their permits meanwhile, which bounds what can wait behind.
-async fn write(store: Arc<dyn Store>, endings: Vec<Ending>, outcomes: ActorRef<Msg>) {
+async fn write(store: Arc<dyn Store>, endings: Vec<Ending>, gave_up: GaveUp) -> Msg {
     let mut delay = RETRY_DELAY_MIN;
     while let Err(error) = store.record(batch::outcomes(&endings)).await {
         tracing::error!(
@@ -207,15 +217,14 @@ async fn write(store: Arc<dyn Store>, endings: Vec<Ending>, outcomes: ActorRef<M
             "outcomes cannot be journaled, tried again"
         );
         if matches!(error, fanfare_store::Error::Closed) {
-            return;
+            gave_up("the store is closed".to_owned());
+            return Msg::Written(Vec::new());
         }
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(RETRY_DELAY_MAX);
     }
-    let complete = close_books(&endings);
-    drop(endings);
     // A successor knows nothing of this write; the feeder clears what it leaves.
-    drop(outcomes.cast(Msg::Written(complete)));
+    Msg::Written(close_books(endings))
 }
 
 impl fmt::Debug for Args {

@@ -1,14 +1,18 @@
 //! Pool: sends what one credential sends in one environment: the shell around `core::pool`.
 //!
 //! Parent: `pools`, which starts it again, empty. A crash loses the deliveries that waited and takes its connections
-//! with it, and theirs; all of them are still in the journal, and the feeder brings them back.
+//! with it, and theirs; all of them are still in the journal, and the feeder brings them back at once. A connection that
+//! crashes is replaced as the core asks for it, within limits.
 
 pub(crate) mod credential;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fanfare_core::pool::{ConnectionId, Effect, Ended, Pool as Core, Returned, World};
+use fanfare_core::pool::{
+    ConnectionId, Effect, Ended, Limits, Moved, Pool as Core, Returned, World,
+};
+use fanfare_core::restart::{History, Policy, Verdict};
 use fanfare_core::retry;
 use fanfare_core::revocations::Revocations;
 use fanfare_providers::Error;
@@ -21,14 +25,19 @@ use tokio::task::AbortHandle;
 
 use crate::connection::{self, Connection};
 use crate::dispatcher::DispatcherHandle;
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::outcomes::{Ending, OutcomesHandle};
+use crate::pools::Pools;
 use crate::random::Random;
 use crate::system::PoolStats;
+use crate::{GaveUp, task};
 use credential::{Credential, Renewed};
 
 #[derive(Clone)]
 pub(crate) struct Args {
     pub(crate) credential: Credential,
+    /// Where deliveries go that move to another credential.
+    pub(crate) pools: Pools,
     pub(crate) outcomes: OutcomesHandle,
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) revocations: Arc<Revocations>,
@@ -40,6 +49,10 @@ pub(crate) struct Args {
     pub(crate) senders: Arc<[Handle]>,
     /// Which of them comes first, so that not every pool begins with the same.
     pub(crate) first_sender: usize,
+    /// How often its connections may crash.
+    pub(crate) restart: Policy,
+    /// Told why, when they do so too often.
+    pub(crate) gave_up: GaveUp,
 }
 
 pub(crate) enum Msg {
@@ -48,11 +61,19 @@ pub(crate) enum Msg {
     Token(Result<Renewed, Error>),
     /// A notification of the app was cancelled.
     Cancelled,
+    /// The credential has other limits.
+    Limits(Limits),
+    /// Another credential has taken over: give away what waits, and stop when the last connection is closed.
+    Retire,
+    /// Deliveries of a pool that has retired.
+    Moved(Vec<Moved>),
     Wake,
     Stats(RpcReplyPort<PoolStats>),
     /// Answers when the last connection is closed.
     Drain(RpcReplyPort<()>),
 }
+
+failpoints!("pool", Msg: Work, News, Token, Cancelled, Limits, Retire, Moved, Wake, Stats, Drain);
 
 /// What a connection tells.
 pub(crate) enum News {
@@ -70,7 +91,9 @@ pub(crate) struct State {
     connections: HashMap<ConnectionId, ActorRef<connection::Msg>>,
     token: Option<Arc<Secret<HeaderValue>>>,
     timer: Option<AbortHandle>,
+    crashes: History,
     drains: Vec<RpcReplyPort<()>>,
+    is_retired: bool,
 }
 
 pub(crate) struct Pool;
@@ -81,6 +104,7 @@ impl Actor for Pool {
     type Arguments = Args;
 
     async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        failpoint!("pool", "pre_start");
         let credential = &args.credential;
         let retry = retry::Policy::for_channel(credential.channel());
         Ok(State {
@@ -89,7 +113,9 @@ impl Actor for Pool {
             connections: HashMap::new(),
             token: None,
             timer: None,
+            crashes: History::default(),
             drains: Vec::new(),
+            is_retired: false,
             args,
         })
     }
@@ -100,6 +126,7 @@ impl Actor for Pool {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         let now = state.args.clock.now();
         if let Msg::News(id, News::Closed) = &message {
             // Whatever it was handed arrives there before this.
@@ -122,12 +149,14 @@ impl Actor for Pool {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        failpoint!("pool", "supervision");
         match event {
             SupervisionEvent::ActorTerminated(who, ..) => state.gone(who.get_id(), &myself),
             SupervisionEvent::ActorFailed(who, error) => {
-                let app = &state.args.credential.app().id;
+                let app = state.args.credential.app();
                 tracing::error!(%app, %error, "connection crashed");
                 state.args.telemetry.actor_restarted("connection");
+                state.crashed(&error.to_string());
                 state.gone(who.get_id(), &myself);
             }
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
@@ -163,6 +192,12 @@ impl State {
                 self.core.on_no_token(refused, world);
             }
             Msg::Cancelled => self.core.on_cancelled(world),
+            Msg::Limits(limits) => self.core.on_limits(limits, world),
+            Msg::Retire => {
+                self.is_retired = true;
+                self.core.on_retired(world);
+            }
+            Msg::Moved(batch) => self.core.on_moved(batch, world),
             Msg::Wake => self.core.on_wake(world),
             Msg::Drain(reply) => {
                 self.drains.push(reply);
@@ -199,6 +234,7 @@ impl State {
                     .ended(batch.into_iter().map(ending).collect());
             }
             Effect::Reroute(batch) => self.args.dispatcher.dispatch(batch),
+            Effect::Move(batch) => self.args.pools.moved(batch),
             Effect::WakeAt(at) => {
                 let timer = myself.send_after(at.since(now), || Msg::Wake);
                 if let Some(before) = self.timer.replace(timer.abort_handle()) {
@@ -210,6 +246,9 @@ impl State {
                 for reply in self.drains.drain(..) {
                     // Whoever asked may have stopped waiting.
                     drop(reply.send(()));
+                }
+                if self.is_retired {
+                    myself.stop(None);
                 }
             }
         }
@@ -248,7 +287,7 @@ impl State {
         let args = connection::Args {
             id,
             pool: myself.clone(),
-            app: credential.app().id.clone(),
+            app: credential.app().clone(),
             channel: credential.channel(),
             endpoint: credential.endpoint().clone(),
             tls: credential.tls().clone(),
@@ -261,33 +300,40 @@ impl State {
         let turn = usize::try_from(id).unwrap_or(0) + self.args.first_sender;
         let sender = senders.get(turn % senders.len().max(1));
         let _entered = sender.map(Handle::enter);
-        let (connection, _) =
+        let (connection, started) =
             ActorRuntime::spawn_linked_instant(None, Connection, args, myself.get_cell())?;
+        let closed = move || Msg::News(id, News::Closed);
+        // Of one that could not start, or whose runtime is gone, supervision tells nothing.
+        task::spawn(myself, ("pool", "start"), closed(), async move {
+            let is_up = matches!(started.await, Ok(Ok(_)));
+            (!is_up).then(closed)
+        });
         Ok(connection)
     }
 
     fn renew(&self, myself: &ActorRef<Msg>, now: Timestamp) {
         let renewal = self.args.credential.renew(now);
-        let (pool, telemetry) = (myself.clone(), self.args.telemetry.clone());
+        let telemetry = self.args.telemetry.clone();
         let (app, channel) = (
-            self.args.credential.app().id.clone(),
+            self.args.credential.app().clone(),
             self.args.credential.channel(),
         );
-        tokio::spawn(async move {
+        let panicked = Msg::Token(Err(Error::TokenUnavailable("panicked".to_owned())));
+        // A pool that is gone begins anew.
+        task::spawn(myself, ("pool", "renew"), panicked, async move {
             let renewed = renewal.await;
             telemetry.provider_token(&app, channel, renewed.is_ok());
             if let Err(error) = &renewed {
                 let provider = channel.as_str();
                 tracing::warn!(%app, provider, %error, "provider token could not be renewed");
             }
-            // A pool that is gone begins anew.
-            drop(pool.cast(Msg::Token(renewed)));
+            Msg::Token(renewed)
         });
     }
 
     fn log_refused(&self, refused: bool) {
         let credential = &self.args.credential;
-        let (app, provider) = (&credential.app().id, credential.channel().as_str());
+        let (app, provider) = (credential.app(), credential.channel().as_str());
         let environment = credential.environment().as_str();
         match refused {
             true => tracing::error!(
@@ -299,6 +345,18 @@ impl State {
             false => {
                 tracing::info!(%app, provider, environment, "provider takes the credential again")
             }
+        }
+    }
+
+    fn crashed(&mut self, why: &str) {
+        let verdict = self
+            .crashes
+            .on_death(&self.args.restart, self.args.clock.now());
+        if verdict == Verdict::GiveUp {
+            let credential = &self.args.credential;
+            let (app, provider) = (credential.app(), credential.channel());
+            let why = format!("connections of {app} ({provider}) keep crashing: {why}");
+            (self.args.gave_up)(why);
         }
     }
 
@@ -314,7 +372,7 @@ impl State {
         let figures = self.core.figures(now);
         let credential = &self.args.credential;
         PoolStats {
-            app: credential.app().id.as_str().to_owned(),
+            app: credential.app().as_str().to_owned(),
             provider: credential.channel().as_str(),
             environment: credential.environment().as_str(),
             connections: figures.connections,

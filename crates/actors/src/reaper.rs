@@ -6,7 +6,7 @@
 
 mod burial;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
@@ -16,8 +16,9 @@ use fanfare_telemetry::{Cleanup, Telemetry};
 use fanfare_types::{Address, AppId, Channel, Clock, DeviceId, Environment, Timestamp, UserId};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
-use crate::Registry;
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::slot::Slot;
+use crate::{Registry, task};
 use burial::Burial;
 
 /// Cheap to clone.
@@ -67,6 +68,12 @@ impl ReaperHandle {
         ReaperHandle(slot)
     }
 
+    /// These apps are served from now on.
+    pub(crate) fn served(&self, apps: HashSet<AppId>) {
+        // One that is not there has nothing to forget.
+        drop(self.0.cast(Msg::Served(apps)));
+    }
+
     pub(crate) fn answers(&self, answers: Vec<Answers>) {
         if !answers.is_empty() {
             // Without a reaper the next push finds the dead again.
@@ -112,12 +119,17 @@ pub(crate) enum Msg {
     Answers(Vec<Answers>),
     /// A held suspect of this credential is due.
     Due(Credential),
+    /// A burial is over, carried out or not.
     Buried,
+    /// These apps are served from now on: what is known of credentials of others is forgotten.
+    Served(HashSet<AppId>),
     /// The credentials whose guard has tripped, as `app/channel/environment`.
     Misconfigured(RpcReplyPort<Vec<String>>),
     /// Answers when no burial waits; held suspects are let go.
     Drain(RpcReplyPort<()>),
 }
+
+failpoints!("reaper", Msg: Answers, Due, Buried, Served, Misconfigured, Drain);
 
 pub(crate) struct State {
     args: Args,
@@ -135,6 +147,7 @@ impl Actor for Reaper {
     type Arguments = Args;
 
     async fn pre_start(&self, _: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
+        failpoint!("reaper", "pre_start");
         Ok(State {
             args,
             guards: HashMap::new(),
@@ -150,6 +163,7 @@ impl Actor for Reaper {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         let now = state.args.clock.now();
         match message {
             Msg::Answers(all) => {
@@ -164,6 +178,7 @@ impl Actor for Reaper {
                 }
             }
             Msg::Buried => state.under_way = state.under_way.saturating_sub(1),
+            Msg::Served(apps) => state.forget_others(&apps),
             Msg::Misconfigured(reply) => drop(reply.send(state.misconfigured())),
             Msg::Drain(reply) => state.drains.push(reply),
         }
@@ -262,10 +277,10 @@ impl State {
                 return;
             };
             self.under_way += 1;
-            let (args, reaper) = (self.args.clone(), myself.clone());
-            tokio::spawn(async move {
+            let args = self.args.clone();
+            task::spawn(myself, ("reaper", "burial"), Msg::Buried, async move {
                 burial.carry_out(&args).await;
-                drop(reaper.cast(Msg::Buried));
+                Msg::Buried
             });
         }
     }
@@ -277,6 +292,18 @@ impl State {
                 drop(reply.send(()));
             }
         }
+    }
+
+    fn forget_others(&mut self, apps: &HashSet<AppId>) {
+        let telemetry = &self.args.telemetry;
+        self.guards
+            .retain(|Credential { app, channel, .. }, guard| {
+                let is_served = apps.contains(app);
+                if !is_served && guard.is_tripped() {
+                    telemetry.suspects_guard(app, *channel, false);
+                }
+                is_served
+            });
     }
 
     fn misconfigured(&self) -> Vec<String> {

@@ -1,8 +1,8 @@
 //! The registry as the rest of the house sees it: every write goes through the user's own actor.
 //!
-//! Parent: the root. Restart: a shard that died is started again by `core::restart`; when it dies too often the
-//! registry fails, and its parent hears of it. A crash loses the calls that wait (their callers are told), and
-//! nothing that was acknowledged.
+//! Parent: the root, which starts the supervisor again with empty shards. A shard that died is started again by
+//! `core::restart`; when it dies too often the tree gives up. A crash loses the calls that wait (their callers are
+//! told), and nothing that was acknowledged.
 
 mod shards;
 #[cfg(test)]
@@ -20,15 +20,18 @@ use fanfare_core::revocations::Revocations;
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock, Device, DeviceId, Timestamp, UserId};
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use parking_lot::RwLock;
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
 use crate::directory::{Directory, Key};
+use crate::failpoint::{failpoint, failpoints, handling};
+use crate::slot::Slot;
 use crate::system::RegistryConfig;
 use crate::user::{Command, Context, Work};
 use crate::users::{self, UsersActor};
-use crate::{Error, Result};
+use crate::{App, Error, GaveUp, Result};
 use shards::Shards;
 
 /// Cheap to clone.
@@ -39,9 +42,9 @@ struct Inner {
     store: Arc<dyn Store>,
     directory: Arc<Directory>,
     shards: Arc<Shards>,
-    apps: Arc<HashMap<AppId, Arc<Rules>>>,
+    rules: RuleBook,
     call_timeout: Duration,
-    supervisor: ActorRef<Msg>,
+    supervisor: Slot<Msg>,
 }
 
 /// A registration that is durable.
@@ -52,25 +55,26 @@ pub struct Registered {
 }
 
 impl Registry {
-    /// Spawns the supervisors; users' actors come on demand.
-    pub(crate) async fn spawn(args: Args) -> Result<Registry> {
+    /// The handle, and what its supervisor is started with (again): into `supervisor`. Users' actors come on
+    /// demand.
+    pub(crate) fn new(args: Args, supervisor: Slot<Msg>) -> (Registry, Shelter) {
         let config = &args.config;
-        let apps = args.apps.into_iter();
-        let apps = Arc::new(apps.map(|(id, rules)| (id, Arc::new(rules))).collect());
+        let rules = RuleBook::default();
+        rules.replace(args.apps);
         let directory = Directory::new(
             config.users_max,
             config.user_queue_max,
             args.telemetry.clone(),
         );
         let shards = Arc::new(Shards::new(config.shards));
-        let state = State {
+        let shelter = Shelter {
             shards: shards.clone(),
             directory: directory.clone(),
             passivate_after: config.passivate_after,
             restart: args.restart,
-            histories: vec![restart::History::default(); shards.count()],
+            gave_up: args.gave_up,
             users: users::Args {
-                apps: Arc::clone(&apps),
+                rules: rules.clone(),
                 context: Arc::new(Context {
                     store: args.store.clone(),
                     revocations: args.revocations,
@@ -80,29 +84,29 @@ impl Registry {
                 }),
             },
         };
-        let spawned = match args.parent {
-            Some(parent) => Actor::spawn_linked(None, RegistryActor, state, parent).await,
-            None => Actor::spawn(None, RegistryActor, state).await,
-        };
-        let (supervisor, _) = spawned.map_err(|error| {
-            tracing::error!(%error, "cannot start the registry");
-            Error::ShuttingDown
-        })?;
-        Ok(Registry(Arc::new(Inner {
+        let registry = Registry(Arc::new(Inner {
             store: args.store,
             directory,
             shards,
-            apps,
+            rules,
             call_timeout: args.call_timeout,
             supervisor,
-        })))
+        }));
+        (registry, shelter)
     }
 
     /// No new calls; returns when all calls under way have their answers and every actor is gone. The caller
     /// bounds how long that may take.
     pub(crate) async fn drain(&self) {
         self.0.directory.close().await;
-        drop(self.0.supervisor.stop_and_wait(None, None).await);
+        if let Some(supervisor) = self.0.supervisor.get() {
+            drop(supervisor.stop_and_wait(None, None).await);
+        }
+    }
+
+    /// Other apps and rules, from each user's next call on.
+    pub(crate) fn reload(&self, apps: HashMap<AppId, Rules>) {
+        self.0.rules.replace(apps);
     }
 
     /// User actors alive now.
@@ -198,7 +202,7 @@ impl Registry {
         user: &UserId,
         command: Command,
     ) -> Result<Option<Registered>> {
-        if !self.0.apps.contains_key(app) {
+        if self.0.rules.of(app).is_none() {
             return Ok(None);
         }
         let key = Key {
@@ -238,14 +242,14 @@ pub(crate) struct Args {
     pub(crate) config: RegistryConfig,
     /// Longest wait of a call.
     pub(crate) call_timeout: Duration,
-    /// How often a shard may die before the registry gives up (and its parent hears of it).
+    /// How often a shard may die.
     pub(crate) restart: restart::Policy,
+    /// Told why, when one dies too often.
+    pub(crate) gave_up: GaveUp,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
     /// Uniform over `u64`; makes ids of new devices.
     pub(crate) random: Arc<dyn Fn() -> u64 + Send + Sync>,
-    /// The supervisor that the registry's own is linked to; `None` in tests.
-    pub(crate) parent: Option<ActorCell>,
 }
 
 /// How one app wants its devices kept.
@@ -255,21 +259,55 @@ pub(crate) struct Rules {
     pub(crate) on_dead_token: OnDeadToken,
 }
 
+impl Rules {
+    pub(crate) fn of(app: &App) -> (AppId, Self) {
+        let rules = Rules {
+            registration: app.registration.clone(),
+            on_dead_token: app.on_dead_token,
+        };
+        (app.id.clone(), rules)
+    }
+}
+
+/// The rules of every app that is served, as they are now. Cheap to clone.
+#[derive(Clone, Default)]
+pub(crate) struct RuleBook(Arc<RwLock<HashMap<AppId, Arc<Rules>>>>);
+
+impl RuleBook {
+    pub(crate) fn of(&self, app: &AppId) -> Option<Arc<Rules>> {
+        self.0.read().get(app).cloned()
+    }
+
+    fn replace(&self, apps: HashMap<AppId, Rules>) {
+        let apps = apps.into_iter();
+        *self.0.write() = apps.map(|(id, rules)| (id, Arc::new(rules))).collect();
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
-enum Msg {
+pub(crate) enum Msg {
     /// Start the shard with this index (again).
     Start(usize),
     /// Time to let idle users go.
     Passivate,
 }
 
-struct State {
+failpoints!("registry", Msg: Start, Passivate);
+
+/// What the supervisor is started with, and what of the registry outlives it.
+#[derive(Clone)]
+pub(crate) struct Shelter {
     shards: Arc<Shards>,
     directory: Arc<Directory>,
     passivate_after: Duration,
     restart: restart::Policy,
-    histories: Vec<restart::History>,
+    gave_up: GaveUp,
     users: users::Args,
+}
+
+pub(crate) struct State {
+    shelter: Shelter,
+    histories: Vec<restart::History>,
 }
 
 impl State {
@@ -278,49 +316,63 @@ impl State {
         index: usize,
         myself: &ActorRef<Msg>,
     ) -> std::result::Result<(), ActorProcessingErr> {
-        let args = self.users.clone();
+        let args = self.shelter.users.clone();
         let (shard, _) = Actor::spawn_linked(None, UsersActor, args, myself.get_cell()).await?;
-        self.shards.set(index, Some(shard));
+        self.shelter.shards.set(index, Some(shard));
         Ok(())
     }
 
-    fn on_death(
-        &mut self,
-        shard: ActorId,
-        myself: &ActorRef<Msg>,
-    ) -> std::result::Result<(), ActorProcessingErr> {
-        let Some(index) = self.shards.index_of(shard) else {
-            return Ok(());
-        };
-        self.shards.set(index, None);
-        let context = &self.users.context;
-        context.telemetry.actor_restarted("users");
-        match self.histories[index].on_death(&self.restart, context.clock.now()) {
+    fn on_death(&mut self, shard: ActorId, why: &str, myself: &ActorRef<Msg>) {
+        if let Some(index) = self.shelter.shards.index_of(shard) {
+            self.down(index, why, myself);
+        }
+    }
+
+    /// The shard is not there (any more): once more, or never again.
+    fn down(&mut self, index: usize, why: &str, myself: &ActorRef<Msg>) {
+        tracing::error!(error = why, "a shard of the registry died");
+        let Shelter {
+            shards,
+            restart,
+            users,
+            gave_up,
+            ..
+        } = &self.shelter;
+        shards.set(index, None);
+        users.context.telemetry.actor_restarted("users");
+        match self.histories[index].on_death(restart, users.context.clock.now()) {
             restart::Verdict::Restart(delay) => {
                 drop(myself.send_after(delay, move || Msg::Start(index)));
-                Ok(())
             }
-            restart::Verdict::GiveUp => Err("a shard of the registry dies too often".into()),
+            restart::Verdict::GiveUp => {
+                gave_up(format!("a shard of the registry dies too often: {why}"));
+            }
         }
     }
 }
 
-struct RegistryActor;
+pub(crate) struct RegistryActor;
 
 impl Actor for RegistryActor {
     type Msg = Msg;
     type State = State;
-    type Arguments = State;
+    type Arguments = Shelter;
 
     async fn pre_start(
         &self,
         myself: ActorRef<Msg>,
-        state: State,
+        shelter: Shelter,
     ) -> std::result::Result<State, ActorProcessingErr> {
-        for index in 0..state.shards.count() {
+        failpoint!("registry", "pre_start");
+        let count = shelter.shards.count();
+        let every = (shelter.passivate_after / 4).max(Duration::from_millis(10));
+        let state = State {
+            shelter,
+            histories: vec![restart::History::default(); count],
+        };
+        for index in 0..count {
             state.start(index, &myself).await?;
         }
-        let every = (state.passivate_after / 4).max(Duration::from_millis(10));
         drop(myself.send_interval(every, || Msg::Passivate));
         Ok(state)
     }
@@ -331,11 +383,16 @@ impl Actor for RegistryActor {
         msg: Msg,
         state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
+        handling!(&msg);
         match msg {
-            Msg::Start(index) => state.start(index, &myself).await?,
+            Msg::Start(index) => {
+                if let Err(error) = state.start(index, &myself).await {
+                    state.down(index, &error.to_string(), &myself);
+                }
+            }
             Msg::Passivate => {
-                let idle_for = state.passivate_after;
-                state.directory.passivate(idle_for, usize::MAX);
+                let idle_for = state.shelter.passivate_after;
+                state.shelter.directory.passivate(idle_for, usize::MAX);
             }
         }
         Ok(())
@@ -347,13 +404,16 @@ impl Actor for RegistryActor {
         event: SupervisionEvent,
         state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
+        failpoint!("registry", "supervision");
         match event {
             SupervisionEvent::ActorFailed(shard, error) => {
-                tracing::error!(%error, "a shard of the registry died");
-                state.on_death(shard.get_id(), &myself)
+                state.on_death(shard.get_id(), &error.to_string(), &myself);
             }
-            SupervisionEvent::ActorTerminated(shard, ..) => state.on_death(shard.get_id(), &myself),
-            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+            SupervisionEvent::ActorTerminated(shard, ..) => {
+                state.on_death(shard.get_id(), "it ended", &myself);
+            }
+            SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
         }
+        Ok(())
     }
 }

@@ -16,7 +16,8 @@ use fanfare_types::Clock;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::task::JoinHandle;
 
-use crate::Registry;
+use crate::failpoint::{failpoint, failpoints, handling};
+use crate::{Registry, task};
 
 /// When and how much is swept.
 #[derive(Clone, Debug)]
@@ -68,7 +69,11 @@ pub(crate) struct Args {
 #[derive(Debug)]
 pub(crate) enum Msg {
     Prune,
+    /// A walk panicked, and goes on only in a successor.
+    WalkEnded,
 }
+
+failpoints!("sweeper", Msg: Prune, WalkEnded);
 
 /// The walks; they end with the actor, however that ends.
 pub(crate) struct State {
@@ -94,11 +99,14 @@ impl Actor for Sweeper {
         myself: ActorRef<Msg>,
         args: Args,
     ) -> Result<State, ActorProcessingErr> {
+        failpoint!("sweeper", "pre_start");
         drop(myself.send_interval(args.limits.prune_every, || Msg::Prune));
+        let registry = walk::registry_again_and_again(args.clone());
+        let journal = walk::journal_again_and_again(args.clone());
         Ok(State {
             walks: [
-                tokio::spawn(walk::registry_again_and_again(args.clone())),
-                tokio::spawn(walk::journal_again_and_again(args.clone())),
+                task::spawn(&myself, ("sweeper", "registry"), Msg::WalkEnded, registry),
+                task::spawn(&myself, ("sweeper", "journal"), Msg::WalkEnded, journal),
             ],
             args,
         })
@@ -110,8 +118,10 @@ impl Actor for Sweeper {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         match message {
             Msg::Prune => state.args.revocations.prune(state.args.clock.now()),
+            Msg::WalkEnded => return Err("a walk ended".into()),
         }
         Ok(())
     }

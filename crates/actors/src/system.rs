@@ -94,6 +94,15 @@ pub struct PoolStats {
     pub credential_usable: bool,
 }
 
+/// How a drain ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Drained {
+    /// Whether every part of the tree came to its end in time.
+    pub in_time: bool,
+    /// Deliveries that were handed over and have no answer, or whose outcome is not journaled.
+    pub left: usize,
+}
+
 /// The running tree.
 pub struct System {
     root: ActorRef<root::Msg>,
@@ -168,6 +177,18 @@ impl System {
         self.handles.notifications.clone()
     }
 
+    /// Serves these apps, under these limits, from now on. Connections under a credential that is the same go on;
+    /// permits that were given out stay good. What waits for an app that is not served any more stays in the
+    /// journal until the app comes back.
+    ///
+    /// # Errors
+    /// A credential that cannot be used, or pools that are being started again; then nothing is changed.
+    pub async fn reload(&self, apps: &[App], limits: &admission::Limits) -> Result<()> {
+        let ids = || apps.iter().map(|app| app.id.clone());
+        let admit = || self.admission.reload(limits, ids());
+        self.handles.reload(apps, admit).await
+    }
+
     /// Figures of this moment; tells the metrics those that are gauges.
     pub async fn stats(&self) -> Result<Stats> {
         let (taken, max) = (self.admission.taken(), self.admission.max());
@@ -181,9 +202,12 @@ impl System {
         })
     }
 
-    /// Why the gateway should get no traffic now; empty when ready (store writable, recovery under way or done,
-    /// no credential refused). A refused one is named: `credential:shop/ios_push`.
+    /// Why the gateway should get no traffic now; empty when ready (not draining, store writable, recovery under
+    /// way or done, no credential refused). A refused one is named: `credential:shop/ios_push`.
     pub async fn unready(&self) -> Vec<String> {
+        if self.is_draining() {
+            return vec!["draining".to_owned()];
+        }
         let mut why = Vec::new();
         if self.failed.borrow().is_some() {
             why.push("failed".to_owned());
@@ -214,19 +238,29 @@ impl System {
         }
     }
 
+    /// The tree drains, or has: new requests are to be refused.
+    pub fn is_draining(&self) -> bool {
+        self.handles.notifications.is_draining()
+    }
+
     /// Drains from source to sink: no new work, what is handed over gets its answer, outcomes are journaled,
     /// connections close with GOAWAY. What is not handed over stays in the journal for the next start. Bounded
-    /// by `timeout`; returns whether everything ended in time. The store stays open.
-    pub async fn drain(&self, timeout: Duration) -> bool {
-        let drained = tokio::time::timeout(timeout, self.handles.drain(&self.root, timeout)).await;
+    /// by `timeout` (and a moment for the actors to be gone). The store stays open.
+    pub async fn drain(&self, timeout: Duration) -> Drained {
+        let draining = self.handles.drain(&self.root, timeout);
+        let drained = tokio::time::timeout(timeout, draining).await;
+        let left = self.admission.taken();
         self.root.stop(None);
         let _stopped = tokio::time::timeout(STOP_TIMEOUT, self.root.wait(None)).await;
-        drained.unwrap_or(false)
+        Drained {
+            in_time: drained.unwrap_or(false),
+            left,
+        }
     }
 }
 
 /// Longest a stopped tree takes to be gone; its actors wait for nothing in their handles.
-const STOP_TIMEOUT: Duration = Duration::from_secs(2);
+const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// What everything in the tree is given.
 #[derive(Clone)]

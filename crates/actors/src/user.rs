@@ -11,11 +11,12 @@ use fanfare_core::revocations::Revocations;
 use fanfare_store::Store;
 use fanfare_telemetry::{Registration, Telemetry};
 use fanfare_types::{Applied, Clock, Device, DeviceId, Timestamp};
-use ractor::{Actor, ActorProcessingErr, ActorRef};
+use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 
 use crate::directory::{Seat, Ticket};
-use crate::registry::{Registered, Rules};
+use crate::failpoint::{failpoint, failpoints, handling};
+use crate::registry::{Registered, RuleBook, Rules};
 use crate::{Error, Result};
 
 /// How often one piece of work is decided anew because others changed the same rows; each time somebody else
@@ -36,7 +37,7 @@ pub(crate) struct Context {
 
 pub(crate) struct Args {
     pub(crate) seat: Seat,
-    pub(crate) rules: Arc<Rules>,
+    pub(crate) rules: RuleBook,
     pub(crate) context: Arc<Context>,
 }
 
@@ -45,6 +46,18 @@ pub(crate) struct Args {
 pub(crate) struct Call {
     pub(crate) work: Work,
     pub(crate) ticket: Ticket,
+}
+
+/// Its points are the commands.
+#[cfg(any(test, feature = "failpoints"))]
+impl crate::failpoint::Named for Call {
+    const ACTOR: &'static str = Command::ACTOR;
+    #[cfg(test)]
+    const POINTS: &'static [&'static str] = Command::POINTS;
+
+    fn point(&self) -> &'static str {
+        self.work.command.point()
+    }
 }
 
 #[derive(Debug)]
@@ -64,17 +77,23 @@ pub(crate) enum Command {
     Purge(DeviceId, Timestamp),
 }
 
+failpoints!("user", Command: Register, Patch, Remove, Bury, MarkStale, Purge);
+
 pub(crate) struct State {
     seat: Seat,
-    rules: Arc<Rules>,
+    rules: RuleBook,
     context: Arc<Context>,
 }
 
 impl State {
     /// Reads, decides, applies, until the change was decided on what still held.
     async fn perform(&self, command: &Command) -> Answer {
+        // As they are now, for the whole piece of work; an app that is gone by now changes nothing.
+        let Some(rules) = self.rules.of(&self.seat.key().app) else {
+            return Ok(None);
+        };
         for _ in 0..TRIES_MAX {
-            let Some(decision) = self.decide(command).await? else {
+            let Some(decision) = self.decide(command, &rules).await? else {
                 return Ok(None);
             };
             match self.context.store.apply(decision.change.clone()).await {
@@ -98,15 +117,17 @@ impl State {
         Err(Error::Contended)
     }
 
-    async fn decide(&self, command: &Command) -> Result<Option<Decision>> {
+    async fn decide(&self, command: &Command, rules: &Rules) -> Result<Option<Decision>> {
         let now = self.context.clock.now();
-        let policy = &self.rules.registration;
+        let policy = &rules.registration;
         Ok(match command {
-            Command::Register(register) => Some(self.decide_register(register.clone(), now).await?),
-            Command::Patch(id, patch) => self.decide_patch(*id, patch.clone(), now).await?,
+            Command::Register(register) => {
+                Some(self.decide_register(register.clone(), now, policy).await?)
+            }
+            Command::Patch(id, patch) => self.decide_patch(*id, patch.clone(), now, policy).await?,
             Command::Remove(id) => self.row(*id).await?.as_ref().map(registration::remove),
             Command::Bury(id, dead_since) => self.row(*id).await?.and_then(|row| {
-                let on_dead = self.rules.on_dead_token;
+                let on_dead = rules.on_dead_token;
                 registration::bury(&row, *dead_since, on_dead, now, policy)
             }),
             Command::MarkStale(id, unseen_since) => self
@@ -120,10 +141,14 @@ impl State {
         })
     }
 
-    async fn decide_register(&self, register: Register, now: Timestamp) -> Result<Decision> {
+    async fn decide_register(
+        &self,
+        register: Register,
+        now: Timestamp,
+        policy: &registration::Policy,
+    ) -> Result<Decision> {
         let key = self.seat.key();
         let store = &self.context.store;
-        let policy = &self.rules.registration;
         let (own, holder) = tokio::try_join!(
             store.devices_of(&key.app, vec![key.user.clone()]),
             store.holder(&key.app, policy.key(&register.address, &key.user)),
@@ -144,11 +169,11 @@ impl State {
         id: DeviceId,
         patch: Patch,
         now: Timestamp,
+        policy: &registration::Policy,
     ) -> Result<Option<Decision>> {
         let Some(row) = self.row(id).await? else {
             return Ok(None);
         };
-        let policy = &self.rules.registration;
         let holder = match &patch.address {
             Some(address) => {
                 let key = policy.key(address, &row.user);
@@ -211,6 +236,7 @@ impl Actor for UserActor {
         _myself: ActorRef<Call>,
         args: Args,
     ) -> std::result::Result<State, ActorProcessingErr> {
+        failpoint!("user", "pre_start");
         Ok(State {
             seat: args.seat,
             rules: args.rules,
@@ -223,6 +249,7 @@ impl Actor for UserActor {
         myself: ActorRef<Call>,
         state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
+        failpoint!("user", "post_start");
         state.seat.occupy(myself);
         Ok(())
     }
@@ -233,6 +260,7 @@ impl Actor for UserActor {
         call: Call,
         state: &mut State,
     ) -> std::result::Result<(), ActorProcessingErr> {
+        handling!(&call);
         let Call { work, ticket } = call;
         // Nobody waits for the answer of a call whose time is up.
         if !work.answer.is_closed() {
@@ -244,5 +272,20 @@ impl Actor for UserActor {
             myself.stop(None);
         }
         Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Call>,
+        event: SupervisionEvent,
+        _: &mut State,
+    ) -> std::result::Result<(), ActorProcessingErr> {
+        match event {
+            // It has no children.
+            SupervisionEvent::ActorStarted(_)
+            | SupervisionEvent::ActorTerminated(..)
+            | SupervisionEvent::ActorFailed(..)
+            | SupervisionEvent::ProcessGroupChanged(_) => Ok(()),
+        }
     }
 }

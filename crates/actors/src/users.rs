@@ -4,19 +4,18 @@
 //! stops the shard's users and loses their waiting calls (their callers are told); what was acknowledged is in the
 //! store.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use fanfare_types::AppId;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
 use crate::directory::Seat;
-use crate::registry::Rules;
+use crate::failpoint::{failpoint, failpoints, handling};
+use crate::registry::RuleBook;
 use crate::user::{self, Context, UserActor};
 
 #[derive(Clone)]
 pub(crate) struct Args {
-    pub(crate) apps: Arc<HashMap<AppId, Arc<Rules>>>,
+    pub(crate) rules: RuleBook,
     pub(crate) context: Arc<Context>,
 }
 
@@ -25,6 +24,8 @@ pub(crate) enum Msg {
     /// Makes the actor that will sit here.
     Start(Seat),
 }
+
+failpoints!("users", Msg: Start);
 
 pub(crate) struct UsersActor;
 
@@ -38,6 +39,7 @@ impl Actor for UsersActor {
         _myself: ActorRef<Msg>,
         args: Args,
     ) -> Result<Args, ActorProcessingErr> {
+        failpoint!("users", "pre_start");
         Ok(args)
     }
 
@@ -47,14 +49,11 @@ impl Actor for UsersActor {
         msg: Msg,
         state: &mut Args,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&msg);
         let Msg::Start(seat) = msg;
-        let Some(rules) = state.apps.get(&seat.key().app).cloned() else {
-            // Dropping the seat drops the calls that wait for it; handles do not ask for unknown apps.
-            return Ok(());
-        };
         let args = user::Args {
             seat,
-            rules,
+            rules: state.rules.clone(),
             context: state.context.clone(),
         };
         if let Err(error) = Actor::spawn_linked(None, UserActor, args, myself.get_cell())
@@ -72,6 +71,7 @@ impl Actor for UsersActor {
         event: SupervisionEvent,
         state: &mut Args,
     ) -> Result<(), ActorProcessingErr> {
+        failpoint!("users", "supervision");
         match event {
             SupervisionEvent::ActorFailed(_, error) => {
                 state.context.telemetry.actor_restarted("user");

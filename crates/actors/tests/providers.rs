@@ -87,21 +87,21 @@ fn shop(material: &Material, simulator: &Simulator) -> App {
             address_sharing: false,
             devices_per_user_max: 1_000,
         },
-        apns: Some(ApnsCredential {
+        apns: Some(Arc::new(ApnsCredential {
             signer: Some(signer.unwrap()),
             tls: tls.clone(),
             topic: material.topic.clone(),
             production: endpoint(addresses.apns.port()),
             sandbox: endpoint(addresses.apns.port()),
             connections_max: 2,
-        }),
-        fcm: Some(FcmCredential {
+        })),
+        fcm: Some(Arc::new(FcmCredential {
             account: fcm::ServiceAccount::parse(account.as_bytes()).unwrap(),
             tls,
             endpoint: endpoint(addresses.fcm.port()),
             connections_max: 2,
             rate_max: 10_000,
-        }),
+        })),
     }
 }
 
@@ -225,7 +225,7 @@ async fn from_accept_to_both_providers_and_back() {
     assert_eq!(stats.permits_taken, 0);
     assert!(stats.pools.iter().all(|pool| pool.in_flight == 0));
     assert!(stage.system.unready().await.is_empty());
-    assert!(stage.system.drain(Duration::from_secs(10)).await);
+    assert!(stage.system.drain(Duration::from_secs(10)).await.in_time);
     stage.simulator.shutdown().await;
 }
 
@@ -237,7 +237,7 @@ async fn a_graceful_restart_loses_nothing_and_sends_nothing_twice() {
     for round in 0..6 {
         sent.push(stage.send().await);
         if round % 2 == 1 {
-            assert!(stage.system.drain(Duration::from_secs(10)).await);
+            assert!(stage.system.drain(Duration::from_secs(10)).await.in_time);
             stage.system = spawn(&stage.material, &stage.simulator, &stage.store).await;
         }
     }
@@ -251,7 +251,7 @@ async fn a_graceful_restart_loses_nothing_and_sends_nothing_twice() {
     let totals = stage.simulator.books().totals();
     assert_eq!(totals.apns.accepted + totals.fcm.accepted, delivered);
     assert_eq!(totals.apns.duplicates, 0);
-    assert!(stage.system.drain(Duration::from_secs(10)).await);
+    assert!(stage.system.drain(Duration::from_secs(10)).await.in_time);
     stage.simulator.shutdown().await;
 }
 
@@ -282,7 +282,7 @@ async fn what_is_cancelled_ends_at_once_though_the_providers_are_away() {
     let view = notifications.view(&app(), id).await.unwrap().unwrap();
     assert_eq!(view.counts.cancelled, DEVICES as u64);
     assert!(system.unready().await.is_empty(), "nobody was refused");
-    assert!(system.drain(Duration::from_secs(10)).await);
+    assert!(system.drain(Duration::from_secs(10)).await.in_time);
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! Admission: every delivery takes a permit at the door, under the gateway's, its app's and its lane's budget.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use fanfare_types::{AppId, Budget, Lane, Permits};
@@ -71,39 +71,76 @@ const BULK: &[Scope] = &[Scope::Gateway, Scope::Lane, Scope::App];
 #[derive(Debug)]
 pub struct Admission {
     gateway: Arc<Budget>,
-    apps: HashMap<AppId, Doors>,
+    bulk: Arc<Budget>,
+    /// Replaced as a whole when the configuration is.
+    apps: RwLock<Arc<HashMap<AppId, Doors>>>,
 }
 
 /// One app's budgets, by lane.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Doors {
+    app: Arc<Budget>,
     urgent: Budgets,
     bulk: Budgets,
+    /// An app that is served no more is kept while it holds permits, so that it finds them counted when it comes
+    /// back.
+    is_served: bool,
 }
 
 type Budgets = Arc<[Arc<Budget>]>;
 
 impl Admission {
     pub fn new(limits: &Limits, apps: impl IntoIterator<Item = AppId>) -> Self {
-        let gateway = Budget::new(limits.deliveries_max);
-        let lane = Budget::new(share_of(limits.deliveries_max, limits.bulk_share));
-        let doors = || {
-            let app = Budget::new(limits.deliveries_per_app_max);
-            Doors {
-                urgent: [gateway.clone(), app.clone()].into(),
-                bulk: [gateway.clone(), lane.clone(), app].into(),
-            }
+        let admission = Admission {
+            gateway: Budget::new(0),
+            bulk: Budget::new(0),
+            apps: RwLock::default(),
         };
-        let apps = apps.into_iter().map(|app| (app, doors())).collect();
-        Admission { gateway, apps }
+        admission.reload(limits, apps);
+        admission
+    }
+
+    /// Other limits and other apps from now on. Permits that were given out stay good; an app that is not named
+    /// any more gets no further ones.
+    pub fn reload(&self, limits: &Limits, apps: impl IntoIterator<Item = AppId>) {
+        self.gateway.set_max(limits.deliveries_max);
+        let bulk = share_of(limits.deliveries_max, limits.bulk_share);
+        self.bulk.set_max(bulk);
+        let before = self.apps();
+        let mut doors: HashMap<_, _> = before
+            .iter()
+            .filter(|(_, doors)| doors.app.taken() > 0)
+            .map(|(app, doors)| (app.clone(), doors.closed()))
+            .collect();
+        for app in apps {
+            let known = before.get(&app).map(|doors| doors.app.clone());
+            let budget = known.unwrap_or_else(|| Budget::new(0));
+            budget.set_max(limits.deliveries_per_app_max);
+            doors.insert(app, self.doors(budget));
+        }
+        *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(doors);
+    }
+
+    fn doors(&self, app: Arc<Budget>) -> Doors {
+        Doors {
+            urgent: [self.gateway.clone(), app.clone()].into(),
+            bulk: [self.gateway.clone(), self.bulk.clone(), app.clone()].into(),
+            app,
+            is_served: true,
+        }
+    }
+
+    fn apps(&self) -> Arc<HashMap<AppId, Doors>> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        apps.clone()
     }
 
     /// Room for `count` deliveries of one app in one lane, or why not. All or nothing. An app that is not
     /// served has no room at all.
     pub fn try_take(&self, app: &AppId, lane: Lane, count: usize) -> Result<Permits, Refused> {
         let (budgets, scopes) = self.door(app, lane)?;
-        fits(budgets, count)?;
-        Permits::try_take(budgets, count)
+        fits(&budgets, count)?;
+        Permits::try_take(&budgets, count)
             .map_err(|full| refused(scopes[full], retry_after(&budgets[full])))
     }
 
@@ -111,7 +148,7 @@ impl Admission {
     /// For turning work away before it costs a read; only [`Admission::try_take`] decides.
     pub fn check(&self, app: &AppId, lane: Lane, count: usize) -> Result<(), Refused> {
         let (budgets, scopes) = self.door(app, lane)?;
-        let count = count.min(most(budgets));
+        let count = count.min(most(&budgets));
         let full = |budget: &Arc<Budget>| budget.max().saturating_sub(budget.taken()) < count;
         match budgets.iter().position(full) {
             Some(full) => Err(refused(scopes[full], retry_after(&budgets[full]))),
@@ -122,17 +159,18 @@ impl Admission {
     /// Whether `count` deliveries could ever find room; [`Scope::TooLarge`] when not.
     pub fn fits(&self, app: &AppId, lane: Lane, count: usize) -> Result<(), Refused> {
         let (budgets, _) = self.door(app, lane)?;
-        fits(budgets, count)
+        fits(&budgets, count)
     }
 
     /// Whether this app has a door here.
     pub fn serves(&self, app: &AppId) -> bool {
-        self.apps.contains_key(app)
+        self.apps().get(app).is_some_and(|doors| doors.is_served)
     }
 
     /// The most deliveries of one app and lane that could ever be in memory at once.
     pub fn most(&self, app: &AppId, lane: Lane) -> usize {
-        self.door(app, lane).map_or(0, |(budgets, _)| most(budgets))
+        self.door(app, lane)
+            .map_or(0, |(budgets, _)| most(&budgets))
     }
 
     /// Deliveries in memory now.
@@ -145,15 +183,25 @@ impl Admission {
         self.gateway.max()
     }
 
-    fn door(&self, app: &AppId, lane: Lane) -> Result<(&Budgets, &'static [Scope]), Refused> {
-        let doors = self
-            .apps
+    fn door(&self, app: &AppId, lane: Lane) -> Result<(Budgets, &'static [Scope]), Refused> {
+        let apps = self.apps.read().unwrap_or_else(PoisonError::into_inner);
+        let doors = apps
             .get(app)
+            .filter(|doors| doors.is_served)
             .ok_or_else(|| refused(Scope::App, RETRY_AFTER_MIN))?;
         Ok(match lane {
-            Lane::Urgent => (&doors.urgent, URGENT),
-            Lane::Bulk => (&doors.bulk, BULK),
+            Lane::Urgent => (doors.urgent.clone(), URGENT),
+            Lane::Bulk => (doors.bulk.clone(), BULK),
         })
+    }
+}
+
+impl Doors {
+    fn closed(&self) -> Self {
+        Doors {
+            is_served: false,
+            ..self.clone()
+        }
     }
 }
 
@@ -271,5 +319,39 @@ mod tests {
         let refused = door.check(&app("a"), Lane::Urgent, 1).unwrap_err();
         assert_eq!(refused.scope, Scope::App);
         assert_eq!(kept.count(), 60);
+    }
+
+    #[test]
+    fn other_limits_and_other_apps_take_no_permit_back() {
+        let door = door();
+        let (a, b) = (app("a"), app("b"));
+        let of_a = door.try_take(&a, Lane::Bulk, 40).unwrap();
+        let of_b = door.try_take(&b, Lane::Urgent, 20).unwrap();
+        let less = Limits {
+            deliveries_max: 50,
+            deliveries_per_app_max: 30,
+            bulk_share: 0.5,
+        };
+        door.reload(&less, ["a", "d"].map(app));
+        assert_eq!((door.taken(), door.max()), (60, 50));
+        assert_eq!(
+            scope(door.try_take(&a, Lane::Urgent, 1)),
+            Some(Scope::Gateway)
+        );
+        assert!(!door.serves(&b) && door.serves(&app("d")));
+        assert_eq!(scope(door.try_take(&b, Lane::Urgent, 1)), Some(Scope::App));
+        assert_eq!(
+            (door.most(&a, Lane::Bulk), door.most(&b, Lane::Bulk)),
+            (25, 0)
+        );
+        drop(of_a);
+        door.try_take(&app("d"), Lane::Urgent, 30).unwrap();
+        // Back again: what it still holds counts.
+        door.reload(&less, ["a", "b"].map(app));
+        assert_eq!(scope(door.try_take(&b, Lane::Urgent, 11)), Some(Scope::App));
+        door.try_take(&b, Lane::Urgent, 10).unwrap();
+        drop(of_b);
+        door.reload(&less, []);
+        assert!(!door.serves(&a) && door.taken() == 0);
     }
 }

@@ -204,6 +204,18 @@ impl Dispatch {
     }
 }
 
+/// How a delivery ends that is not handed over any more: its notification was cancelled, or its time has passed.
+pub fn over(
+    is_cancelled: bool,
+    expires_at: Timestamp,
+    now: Timestamp,
+) -> Option<(Outcome, Reason)> {
+    match is_cancelled {
+        true => Some((Outcome::Cancelled, CANCELLED)),
+        false => (now >= expires_at).then_some((Outcome::Expired, EXPIRED)),
+    }
+}
+
 enum Way {
     Deliver,
     Route,
@@ -211,11 +223,10 @@ enum Way {
 }
 
 fn way(delivery: &Delivery, revocations: &Revocations, now: Timestamp) -> Way {
-    if delivery.live.progress.is_cancelled() {
-        return Way::End(Outcome::Cancelled, CANCELLED);
-    }
-    if now >= delivery.live.options.expires_at {
-        return Way::End(Outcome::Expired, EXPIRED);
+    let live = &delivery.live;
+    let is_cancelled = live.progress.is_cancelled();
+    if let Some((outcome, reason)) = over(is_cancelled, live.options.expires_at, now) {
+        return Way::End(outcome, reason);
     }
     match &delivery.device {
         None => Way::Deliver,

@@ -17,8 +17,11 @@ pub struct Limits {
     pub sleep_max: Duration,
     /// Wait after a walk that the store broke off. Default 1 s.
     pub retry_delay: Duration,
-    /// How often notifications that lost deliveries to a crash are looked for. Default 30 s.
-    pub orphans_every: Duration,
+    /// Deliveries lost to a crash are read again after this long: whom they go to may be starting again. Default
+    /// 20 ms.
+    pub lost_delay: Duration,
+    /// How often they are looked for without being told. Default 30 s.
+    pub lost_every: Duration,
 }
 
 impl Default for Limits {
@@ -29,7 +32,8 @@ impl Default for Limits {
             room_poll: Duration::from_millis(20),
             sleep_max: Duration::from_secs(60),
             retry_delay: Duration::from_secs(1),
-            orphans_every: Duration::from_secs(30),
+            lost_delay: Duration::from_millis(20),
+            lost_every: Duration::from_secs(30),
         }
     }
 }
@@ -67,6 +71,11 @@ impl Feeder {
     pub fn on_wanted(&mut self, at: Timestamp, now: Timestamp) -> Next {
         self.want(at);
         self.next(now)
+    }
+
+    /// Deliveries were lost to a crash.
+    pub fn on_lost(&mut self, now: Timestamp) -> Next {
+        self.on_wanted(now + self.limits.lost_delay, now)
     }
 
     pub fn on_wake(&mut self, now: Timestamp) -> Next {
@@ -170,6 +179,16 @@ mod tests {
             Next::WakeAt(T(61_000))
         );
         assert_eq!(feeder.on_walked(Ok(None), T(60_500)), Next::Wait);
+    }
+
+    #[test]
+    fn what_was_lost_is_read_again_a_little_later() {
+        let mut feeder = Feeder::new(Limits::default());
+        assert_eq!(feeder.on_lost(T(100)), Next::WakeAt(T(120)));
+        assert_eq!(feeder.on_lost(T(110)), Next::Wait);
+        assert_eq!(feeder.on_wake(T(120)), Next::Walk);
+        assert_eq!(feeder.on_lost(T(121)), Next::Wait);
+        assert_eq!(feeder.on_walked(Ok(None), T(150)), Next::Walk);
     }
 
     #[test]

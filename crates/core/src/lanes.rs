@@ -131,6 +131,14 @@ impl Lanes {
         over
     }
 
+    /// Takes all, urgent first, in their order.
+    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Job> + use<> {
+        self.earliest_expiry = Timestamp::MAX;
+        let queues = [&mut self.urgent, &mut self.bulk].map(std::mem::take);
+        let parts = queues.into_iter().flat_map(|q| [q.before, q.fresh]);
+        parts.flatten()
+    }
+
     /// Drops all.
     pub(crate) fn clear(&mut self) {
         self.urgent = Queue::default();

@@ -46,6 +46,25 @@ impl Pacing {
         }
     }
 
+    /// Another quota from now on. A rate that was lowered by throttling stays low and recovers towards it.
+    pub fn set_rate_max(&mut self, rate_max: Option<u32>, now: Timestamp) {
+        let rate_max = rate_max.map(|rate| u64::from(rate).max(RATE_MIN));
+        if rate_max == self.rate_max {
+            return;
+        }
+        // What was earned at the old rate.
+        self.allowance(now);
+        let is_whole = self.rate_max.is_none_or(|before| self.rate >= before);
+        let rate = rate_max.unwrap_or(0);
+        self.rate = match is_whole {
+            true => rate,
+            false => self.rate.min(rate),
+        };
+        self.rate_max = rate_max;
+        self.credit = self.credit.min(self.credit_max());
+        self.refilled_at = self.refilled_at.max(now);
+    }
+
     /// How many pushes may leave now.
     pub fn allowance(&mut self, now: Timestamp) -> usize {
         if self.is_paused(now) {
@@ -188,5 +207,38 @@ mod tests {
         pacing.on_throttled(Duration::from_secs(1), START);
         assert_eq!(pacing.allowance(START), 0);
         assert_eq!(pacing.allowance(START + Duration::from_secs(1)), usize::MAX);
+    }
+
+    #[test]
+    fn another_quota_holds_at_once() {
+        let mut pacing = Pacing::new(Some(1_000));
+        let left = run(&mut pacing, START, 2);
+        assert!((900..=1_100).contains(&left[1]), "{left:?}");
+        for (rate, seconds) in [(50, 3), (4_000, 6)] {
+            let now = START + Duration::from_secs(seconds);
+            pacing.allowance(now);
+            pacing.set_rate_max(Some(rate), now);
+            let rate = usize::try_from(rate).unwrap();
+            for left in run(&mut pacing, now, 2) {
+                assert!(left.abs_diff(rate) <= rate / 10 + 1, "{rate}: {left}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_throttled_rate_stays_low_under_another_quota() {
+        let mut pacing = Pacing::new(Some(600));
+        pacing.on_throttled(Duration::from_secs(1), START);
+        pacing.set_rate_max(Some(6_000), START);
+        assert_eq!(pacing.allowance(START), 0, "the pause goes on");
+        let resumed = START + Duration::from_secs(1);
+        let left = run(&mut pacing, resumed, 3);
+        assert!(
+            (270..=450).contains(&left[0]) && left[2] > left[0],
+            "{left:?}"
+        );
+        pacing.set_rate_max(Some(100), resumed + Duration::from_secs(3));
+        let left = run(&mut pacing, resumed + Duration::from_secs(3), 1);
+        assert!((90..=110).contains(&left[0]), "{left:?}");
     }
 }

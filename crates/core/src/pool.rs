@@ -8,6 +8,7 @@ mod connections;
 mod job;
 mod limits;
 mod pump;
+mod reload;
 mod retries;
 mod upkeep;
 
@@ -23,11 +24,11 @@ use std::time::Duration;
 use fanfare_types::{Delivery, Finished, Outcome, Reason, Timestamp, Verdict};
 
 pub use connections::ConnectionId;
-pub use job::{Ended, How, Job, Returned};
+pub use job::{Ended, How, Job, Moved, Returned};
 pub use limits::Limits;
 
 use crate::breaker::{self, Breaker};
-use crate::dispatch::{CANCELLED, EXPIRED};
+use crate::dispatch;
 use crate::lanes::Lanes;
 use crate::pacing::Pacing;
 use crate::retry;
@@ -54,12 +55,24 @@ pub enum Effect {
     End(Vec<Ended>),
     /// Their routing is too old or was revoked: back to the dispatcher.
     Reroute(Vec<Delivery>),
+    /// This pool's credential is another's by now: to the pool that has it.
+    Move(Vec<Moved>),
     /// Call [`Pool::on_wake`] at this instant, instead of any told before.
     WakeAt(Timestamp),
     /// The provider refuses the credential, project or topic (`true`), or takes it again.
     Refused(bool),
-    /// Drained: the last connection is gone.
+    /// Drained, or retired: the last connection is gone.
     Drained,
+}
+
+/// Whether a pool still takes work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    Sending,
+    /// Another pool has taken over: what comes goes there, and this one ends with its connections.
+    Retired,
+    /// The gateway ends: what comes stays in the journal for the next start.
+    Draining,
 }
 
 /// What an event is told about the world, and where its effects go.
@@ -104,10 +117,11 @@ pub struct Pool {
     cancelled: bool,
     /// What the shell's timer is set to.
     armed: Option<Timestamp>,
-    draining: bool,
+    stage: Stage,
     /// Gathered during an event, put out in batches at its end.
     ended: Vec<Ended>,
     stale: Vec<Delivery>,
+    moved: Vec<Moved>,
 }
 
 impl Pool {
@@ -130,9 +144,10 @@ impl Pool {
             swept_thoroughly_at: Timestamp::default(),
             cancelled: false,
             armed: None,
-            draining: false,
+            stage: Stage::Sending,
             ended: Vec::new(),
             stale: Vec::new(),
+            moved: Vec::new(),
             limits,
             retry,
         }
@@ -140,16 +155,13 @@ impl Pool {
 
     /// Routed deliveries to send.
     pub fn on_work(&mut self, batch: Vec<Delivery>, world: &mut World<'_>) {
-        // What comes while draining stays in the journal for the next start.
-        if !self.draining {
-            self.rerouted = self.rerouted.saturating_sub(batch.len());
-            for delivery in batch {
-                let job = Job::new(delivery);
-                // Cancelled on its way here: the sweep may have been before it.
-                match over(&job.delivery, world.now) {
-                    Some((outcome, reason)) => self.end(job, outcome, reason, None, world.now),
-                    None => self.lanes.push(job),
-                }
+        self.rerouted = self.rerouted.saturating_sub(batch.len());
+        for delivery in batch {
+            let job = Job::new(delivery);
+            // Cancelled on its way here: the sweep may have been before it.
+            match over(&job.delivery, world.now) {
+                Some((outcome, reason)) => self.end(job, outcome, reason, None, world.now),
+                None => self.queue(job),
             }
         }
         self.settle(world);
@@ -226,14 +238,10 @@ impl Pool {
     /// Hands nothing over any more and drops what waits; what was handed over is answered, and then
     /// [`Effect::Drained`] comes.
     pub fn on_drain(&mut self, world: &mut World<'_>) {
-        self.draining = true;
+        self.stage = Stage::Draining;
         self.lanes.clear();
         self.retries.clear();
-        for connection in self.connections.ids() {
-            if self.connections.dismiss(connection) {
-                world.effects.push(Effect::Close(connection));
-            }
-        }
+        self.dismiss(self.connections.ids(), world);
         self.settle(world);
     }
 
@@ -252,11 +260,7 @@ impl Pool {
 
     /// Does what is due after any event: retries, sweeping, the token, hand-over, connections, the timer.
     fn settle(&mut self, world: &mut World<'_>) {
-        if self.draining {
-            if self.connections.is_empty() {
-                world.effects.push(Effect::Drained);
-            }
-        } else {
+        if self.stage == Stage::Sending {
             self.bring_back_due(world);
             self.sweep(world.now);
             let wanted = !self.lanes.is_empty();
@@ -269,6 +273,36 @@ impl Pool {
             self.arm(world);
         }
         self.put_out(world);
+        if self.stage != Stage::Sending && self.connections.is_empty() {
+            world.effects.push(Effect::Drained);
+        }
+    }
+
+    /// To be handed over as soon as may be.
+    fn queue(&mut self, job: Job) {
+        match self.stage {
+            Stage::Sending => self.lanes.push(job),
+            Stage::Retired => self.move_on(job, None),
+            // It stays in the journal for the next start.
+            Stage::Draining => {}
+        }
+    }
+
+    /// To be handed over at `at`.
+    fn queue_at(&mut self, at: Timestamp, job: Job) {
+        match self.stage {
+            Stage::Sending => self.retries.push(at, job),
+            Stage::Retired => self.move_on(job, Some(at)),
+            Stage::Draining => {}
+        }
+    }
+
+    fn dismiss(&mut self, connections: Vec<ConnectionId>, world: &mut World<'_>) {
+        for connection in connections {
+            if self.connections.dismiss(connection) {
+                world.effects.push(Effect::Close(connection));
+            }
+        }
     }
 
     fn end(
@@ -296,18 +330,16 @@ impl Pool {
         batches(&mut self.stale, batch_max, |batch| {
             world.effects.push(Effect::Reroute(batch));
         });
+        batches(&mut self.moved, batch_max, |batch| {
+            world.effects.push(Effect::Move(batch));
+        });
     }
 }
 
 /// How a delivery ends that must not be handed over any more.
 fn over(delivery: &Delivery, now: Timestamp) -> Option<(Outcome, Reason)> {
-    if delivery.live.progress.is_cancelled() {
-        Some((Outcome::Cancelled, CANCELLED))
-    } else if now >= delivery.live.options.expires_at {
-        Some((Outcome::Expired, EXPIRED))
-    } else {
-        None
-    }
+    let live = &delivery.live;
+    dispatch::over(live.progress.is_cancelled(), live.options.expires_at, now)
 }
 
 fn batches<T>(all: &mut Vec<T>, max: usize, mut put: impl FnMut(Vec<T>)) {

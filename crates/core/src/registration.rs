@@ -26,7 +26,7 @@ pub use patch::patch;
 use writing::{Writing, present};
 
 /// What an app allows.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Two users may hold one address (`address_sharing`).
     pub address_sharing: bool,

@@ -1,35 +1,51 @@
 //! The application: built from a checked configuration, run, and drained from source to sink.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use fanfare_actors::system::Drained;
 use fanfare_actors::{App as ActorsApp, System, system};
 use fanfare_core::{admission, cleanup, revocations};
-use fanfare_ingress::{AppDoor, Handles};
+use fanfare_ingress::{AppDoor, Handles, InForce};
 use fanfare_store::{Store, embedded};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::Clock;
+use futures_util::future::join_all;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::{Config, Settings};
 use crate::senders::Senders;
+use crate::vitals::Vitals;
 
 /// The name of the embedded store's file in `data_dir`.
 pub const STORE_FILE: &str = "fanfare.db";
+
+/// How long answers may be on their way to their callers, and connections may take to close, when all else has
+/// ended. A request that is not whole by then was not accepted.
+const SERVERS_END: Duration = Duration::from_secs(1);
+
+/// Longest drain of a gateway that cannot go on: what can still be finished is, and the process is not held up.
+const FAILED_DRAIN: Duration = Duration::from_secs(3);
 
 /// A gateway that serves.
 pub struct App {
     pub api: SocketAddr,
     pub admin: Option<SocketAddr>,
-    system: Arc<System>,
+    /// Held while another configuration takes over.
+    pub(crate) in_force: Mutex<Config>,
+    pub(crate) entrance: InForce,
+    pub(crate) system: Arc<System>,
+    pub(crate) telemetry: Telemetry,
+    pub(crate) clock: Clock,
     store: Arc<dyn Store>,
     shutdown: watch::Sender<bool>,
-    servers: Vec<JoinHandle<std::io::Result<()>>>,
-    drain_timeout: Duration,
+    servers: Vec<JoinHandle<()>>,
+    vitals: Vitals,
     /// Ended last: connections live on these threads.
     _senders: Senders,
 }
@@ -37,19 +53,21 @@ pub struct App {
 impl App {
     /// Binds the listeners, opens the store, starts everything. Nothing is left running on an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let Config { settings, apps } = config;
+        let settings = &config.settings;
         let api = bind(settings.listen, "listen").await?;
         let admin = match settings.admin {
             Some(address) => Some(bind(address, "admin").await?),
             None => None,
         };
-        let store = open_store(&settings)?;
-        let senders = Senders::start(settings.sender_threads)?;
-        let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = apps.into_iter().unzip();
+        let store = open_store(settings)?;
+        let vitals = Vitals::default();
+        let senders = Senders::start(settings.sender_threads, &vitals)?;
+        let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = config.apps.iter().cloned().unzip();
+        let entrance = InForce::new(ingress_config(settings, doors)).context("making the doors")?;
         let telemetry = Telemetry::new();
         let clock = Clock::system();
         let system = System::spawn(
-            system_config(&settings),
+            system_config(settings),
             apps,
             store.clone(),
             telemetry.clone(),
@@ -59,58 +77,76 @@ impl App {
         let system = Arc::new(system.await.context("starting the actors")?);
         let handles = Handles {
             system: system.clone(),
-            telemetry,
-            clock,
+            telemetry: telemetry.clone(),
+            clock: clock.clone(),
         };
-        let ingress = ingress_config(&settings, doors);
         let (shutdown, _) = watch::channel(false);
         let addresses = (
             api.local_addr()?,
             admin.as_ref().map(TcpListener::local_addr).transpose()?,
         );
-        let servers = serve(api, admin, &ingress, &handles, &shutdown);
-        let drain_timeout = settings.drain_timeout;
+        let servers = serve(api, admin, &entrance, &handles, &shutdown, &vitals);
+        telemetry.config_loaded(clock.now(), 0);
         let (api, admin) = addresses;
         Ok(App {
             api,
             admin,
+            in_force: Mutex::new(config),
+            entrance,
             system,
+            telemetry,
+            clock,
             store,
             shutdown,
             servers,
-            drain_timeout,
+            vitals,
             _senders: senders,
         })
     }
 
-    /// Resolves when the gateway cannot go on, with the reason.
+    /// Resolves when the gateway cannot go on, with the reason: an actor died too often, a server or a sender thread
+    /// is gone.
     pub async fn failed(&self) -> String {
-        self.system.failed().await
+        tokio::select! {
+            why = self.system.failed() => why,
+            why = self.vitals.wait() => why,
+        }
     }
 
-    /// Drains from source to sink: the API stops accepting and finishes its requests, what was handed over gets
-    /// its answer, outcomes are journaled, the store closes. Returns whether all ended within `drain_timeout`.
-    pub async fn drain(self) -> anyhow::Result<bool> {
+    /// Drains from source to sink, within `drain_timeout` (and a moment): the API refuses what is new and finishes
+    /// its requests, what was handed over gets its answer, outcomes are journaled, connections close, the store
+    /// closes. Until then health and readiness are answered.
+    ///
+    /// # Errors
+    /// When the store cannot be closed.
+    pub async fn drain(self) -> anyhow::Result<Drained> {
+        let timeout = self.drain_timeout().await;
+        self.drain_within(timeout).await
+    }
+
+    /// Ends a gateway that cannot go on.
+    ///
+    /// # Errors
+    /// As [`App::drain`].
+    pub async fn abandon(self) -> anyhow::Result<()> {
+        let timeout = self.drain_timeout().await.min(FAILED_DRAIN);
+        self.drain_within(timeout).await.map(drop)
+    }
+
+    async fn drain_timeout(&self) -> Duration {
+        self.in_force.lock().await.settings.drain_timeout
+    }
+
+    async fn drain_within(mut self, timeout: Duration) -> anyhow::Result<Drained> {
+        let drained = self.system.drain(timeout).await;
         self.shutdown.send_replace(true);
-        let servers = async {
-            for server in self.servers {
-                server
-                    .await
-                    .context("an API server panicked")?
-                    .context("an API server failed")?;
-            }
-            anyhow::Ok(())
-        };
-        let in_time = match tokio::time::timeout(self.drain_timeout, servers).await {
-            Ok(ended) => {
-                ended?;
-                true
-            }
-            Err(_) => false,
-        };
-        let drained = self.system.drain(self.drain_timeout).await;
+        let ended = join_all(&mut self.servers);
+        if tokio::time::timeout(SERVERS_END, ended).await.is_err() {
+            tracing::warn!("connections of the API cut off");
+        }
+        self.servers.iter().for_each(JoinHandle::abort);
         self.store.close().await.context("closing the store")?;
-        Ok(in_time && drained)
+        Ok(drained)
     }
 }
 
@@ -138,10 +174,11 @@ fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
 fn serve(
     api: TcpListener,
     admin: Option<TcpListener>,
-    config: &fanfare_ingress::Config,
+    entrance: &InForce,
     handles: &Handles,
     shutdown: &watch::Sender<bool>,
-) -> Vec<JoinHandle<std::io::Result<()>>> {
+    vitals: &Vitals,
+) -> Vec<JoinHandle<()>> {
     let stopped = || {
         let mut stop = shutdown.subscribe();
         async move {
@@ -149,23 +186,37 @@ fn serve(
             drop(stop.wait_for(|stop| *stop).await);
         }
     };
-    let (api_config, api_handles, operations) = (config.clone(), handles.clone(), admin.is_none());
-    let mut servers = vec![tokio::spawn(fanfare_ingress::serve(
-        api,
-        api_config,
-        api_handles,
-        operations,
-        stopped(),
-    ))];
+    let shared = || (entrance.clone(), handles.clone());
+    let (api_entrance, api_handles) = shared();
+    let operations = admin.is_none();
+    let server = fanfare_ingress::serve(api, api_entrance, api_handles, operations, stopped());
+    let mut servers = vec![spawn_server("API", server, shutdown, vitals)];
     if let Some(admin) = admin {
-        let server =
-            fanfare_ingress::serve_operations(admin, config.clone(), handles.clone(), stopped());
-        servers.push(tokio::spawn(server));
+        let (entrance, handles) = shared();
+        let server = fanfare_ingress::serve_operations(admin, entrance, handles, stopped());
+        servers.push(spawn_server("admin", server, shutdown, vitals));
     }
     servers
 }
 
-fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfare_ingress::Config {
+/// A server that ends without being told to, however it ends, is a fault.
+fn spawn_server(
+    name: &'static str,
+    server: impl Future<Output = ()> + Send + 'static,
+    shutdown: &watch::Sender<bool>,
+    vitals: &Vitals,
+) -> JoinHandle<()> {
+    let (shutdown, vitals) = (shutdown.clone(), vitals.clone());
+    let watched = vitals.watch(format!("the {name} server"));
+    tokio::spawn(async move {
+        server.await;
+        if *shutdown.borrow() {
+            watched.over();
+        }
+    })
+}
+
+pub(crate) fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfare_ingress::Config {
     let limits = &settings.limits;
     fanfare_ingress::Config {
         apps: doors.into(),
@@ -181,14 +232,19 @@ fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfare_ingress::
     }
 }
 
+pub(crate) fn admission_limits(settings: &Settings) -> admission::Limits {
+    let limits = &settings.limits;
+    admission::Limits {
+        deliveries_max: limits.deliveries_max,
+        deliveries_per_app_max: limits.deliveries_per_app_max,
+        bulk_share: limits.bulk_share,
+    }
+}
+
 fn system_config(settings: &Settings) -> system::Config {
     let (limits, registry, journal) = (&settings.limits, &settings.registry, &settings.journal);
     system::Config {
-        admission: admission::Limits {
-            deliveries_max: limits.deliveries_max,
-            deliveries_per_app_max: limits.deliveries_per_app_max,
-            bulk_share: limits.bulk_share,
-        },
+        admission: admission_limits(settings),
         revocations: revocations::Limits {
             fresh_for: limits.fresh_for,
             entries_max: limits.revocations_max,

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::serve::Unfinished;
 use crate::commands::{check, demo, dev, jwt, keys, send, serve, simulate};
 use crate::config::Unusable;
 
@@ -11,7 +12,7 @@ use crate::config::Unusable;
 #[derive(Debug, Parser)]
 #[command(name = "fanfare", version, max_term_width = 100)]
 #[command(
-    after_help = "Try `fanfare demo` to see it work, and `fanfare dev` to play with it.\n\nExit status: 0 done, 1 failed, 2 wrong usage or configuration."
+    after_help = "Try `fanfare demo` to see it work, and `fanfare dev` to play with it.\n\nExit status: 0 done, 1 failed, 2 wrong usage or configuration, 3 `serve` ended before every answer was there (nothing is lost)."
 )]
 struct Cli {
     #[command(subcommand)]
@@ -50,6 +51,8 @@ pub fn run() -> ExitCode {
             crate::commands::complain(&format!("fanfare: {error:#}"));
             if error.is::<Unusable>() {
                 ExitCode::from(2)
+            } else if error.is::<Unfinished>() {
+                ExitCode::from(3)
             } else {
                 ExitCode::FAILURE
             }

@@ -7,5 +7,7 @@ pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod material;
+pub mod reload;
 pub mod sandbox;
 mod senders;
+mod vitals;

@@ -10,16 +10,15 @@ use http::StatusCode;
 use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 
-use crate::auth::Doors;
-use crate::config::{Config, Handles};
+use crate::config::Handles;
+use crate::in_force::{Entrance, InForce};
 use crate::problem::Problem;
 use crate::rooms::Rooms;
 use crate::{native, notifications, observe, openapi, operations};
 
 /// What handlers share.
 pub(crate) struct Api {
-    pub(crate) config: Config,
-    pub(crate) doors: Doors,
+    pub(crate) in_force: InForce,
     pub(crate) rooms: Arc<dyn Rooms>,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
@@ -32,27 +31,31 @@ pub(crate) struct Api {
 pub(crate) type Shared = Arc<Api>;
 
 impl Api {
-    pub(crate) fn new(config: Config, handles: Handles) -> std::io::Result<Shared> {
-        Api::with_rooms(config, handles.system, handles.telemetry, handles.clock)
+    pub(crate) fn new(in_force: InForce, handles: Handles) -> Shared {
+        Api::with_rooms(in_force, handles.system, handles.telemetry, handles.clock)
     }
 
     pub(crate) fn with_rooms(
-        config: Config,
+        in_force: InForce,
         rooms: Arc<dyn Rooms>,
         telemetry: Telemetry,
         clock: Clock,
-    ) -> std::io::Result<Shared> {
-        let doors = Doors::new(&config.apps).map_err(std::io::Error::other)?;
+    ) -> Shared {
         let room = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
-        Ok(Arc::new(Api {
-            bodies: room(config.bodies_bytes_max),
-            requests: room(config.requests_max),
-            config,
-            doors,
+        let now = in_force.now();
+        Arc::new(Api {
+            bodies: room(now.config.bodies_bytes_max),
+            requests: room(now.config.requests_max),
+            in_force,
             rooms,
             telemetry,
             clock,
-        }))
+        })
+    }
+
+    /// The configuration of this moment.
+    pub(crate) fn now(&self) -> Arc<Entrance> {
+        self.in_force.now()
     }
 }
 

@@ -35,7 +35,7 @@ impl FromRequest<Shared> for Json {
             read: Vec::new(),
             room: None,
         };
-        let is_over = |announced| announced > api.config.body_bytes_max;
+        let is_over = |announced| announced > api.now().config.body_bytes_max;
         if announced(&parts.headers).is_some_and(is_over) {
             let waits = parts.headers.contains_key(EXPECT);
             return Err(reader.too_large(waits).await);
@@ -96,7 +96,7 @@ impl Reader<'_> {
     async fn read(mut self) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Problem> {
         while let Some(chunk) = self.chunk().await? {
             let length = self.read.len() + chunk.len();
-            if length > self.api.config.body_bytes_max {
+            if length > self.api.now().config.body_bytes_max {
                 return Err(self.too_large(false).await);
             }
             self.reserve(length)?;
@@ -153,7 +153,7 @@ impl Reader<'_> {
                 _ => break,
             }
         }
-        let limit = self.api.config.body_bytes_max;
+        let limit = self.api.now().config.body_bytes_max;
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",

@@ -37,7 +37,7 @@ pub struct Config {
 }
 
 /// One app as the door sees it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct AppDoor {
     pub id: AppId,
     pub api_keys: Vec<auth::ApiKey>,

@@ -15,6 +15,7 @@ use tower::ServiceExt;
 
 use crate::api::{self, Api};
 use crate::config::Config;
+use crate::in_force::InForce;
 use crate::stand_in::{self, StandIn};
 
 /// What the clock says in front of every [`Door`].
@@ -29,11 +30,12 @@ pub struct Door {
 
 impl Door {
     /// # Errors
-    /// As [`crate::serve`], and when this machine gives no runtime.
+    /// As [`InForce::new`], and when this machine gives no runtime.
     pub fn new(config: Config) -> std::io::Result<Self> {
         let rooms = Arc::new(StandIn::default());
         let clock = Clock::from_fn(|| NOW);
-        let api = Api::with_rooms(config, rooms.clone(), Telemetry::new(), clock)?;
+        let in_force = InForce::new(config)?;
+        let api = Api::with_rooms(in_force, rooms.clone(), Telemetry::new(), clock);
         Ok(Door {
             router: api::router(api, true),
             rooms,

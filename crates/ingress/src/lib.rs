@@ -11,6 +11,7 @@ mod endpoint;
 mod fields;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod in_force;
 mod json;
 mod native;
 mod notifications;
@@ -27,6 +28,7 @@ mod stand_in;
 mod tests;
 
 pub use config::{AppDoor, Config, Handles};
+pub use in_force::{InForce, Prepared};
 
 use std::future::Future;
 
@@ -42,39 +44,26 @@ pub fn openapi() -> String {
 /// Serves the API on `listener` until `shutdown` resolves: then stops accepting, finishes the requests under
 /// way (bounded by `request_timeout`) and returns. Operations (`/healthz`, `/readyz`, `/metrics`) are served
 /// too when `operations` is true.
-///
-/// # Errors
-/// When JWT keys are to be fetched over HTTPS and this machine has no trusted roots.
 pub async fn serve(
     listener: TcpListener,
-    config: Config,
+    in_force: InForce,
     handles: Handles,
     operations: bool,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let limits = server::Limits::of(&config);
-    let api = Api::new(config, handles)?;
+) {
+    let limits = server::Limits::of(&in_force.now().config);
+    let api = Api::new(in_force, handles);
     server::run(listener, api::router(api, operations), limits, shutdown).await;
-    Ok(())
 }
 
-/// Serves operations alone (the `admin` address).
-///
-/// # Errors
-/// As [`serve`].
+/// Serves operations alone (the `admin` address), which look at no app's credential.
 pub async fn serve_operations(
     listener: TcpListener,
-    config: Config,
+    in_force: InForce,
     handles: Handles,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let limits = server::Limits::of(&config);
-    // No app's credential is ever looked at here.
-    let config = Config {
-        apps: [].into(),
-        ..config
-    };
-    let api = Api::new(config, handles)?;
+) {
+    let limits = server::Limits::of(&in_force.now().config);
+    let api = Api::new(in_force, handles);
     server::run(listener, api::operations_router(api), limits, shutdown).await;
-    Ok(())
 }

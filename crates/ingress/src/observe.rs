@@ -8,9 +8,11 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
-use http::{HeaderName, HeaderValue, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderName, HeaderValue, StatusCode, Version};
 
 use crate::api::Shared;
+use crate::operations;
 use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,7 +33,11 @@ async fn around(State(api): State<Shared>, request: Request, next: Next) -> Resp
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let mut response = bounded(&api, request, next).await;
+    let refuses = api.rooms.is_draining() && !operations::is_operation(route);
+    let mut response = match refuses {
+        true => refused(request.version()),
+        false => bounded(&api, request, next).await,
+    };
     let (status, taken) = (response.status().as_u16(), started.elapsed());
     api.telemetry.http(route, method.as_str(), status, taken);
     let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);
@@ -47,6 +53,18 @@ async fn around(State(api): State<Shared>, request: Request, next: Next) -> Resp
     response
 }
 
+/// The gateway drains: the same request finds another one, or its successor.
+fn refused(version: Version) -> Response {
+    let problem = Problem::unavailable("shutting_down", "this gateway is shutting down");
+    let mut response = problem.into_response();
+    // HTTP/2 has no such header; its connections get a GOAWAY at the end.
+    if version <= Version::HTTP_11 {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response
+}
+
 /// The answer, or why there is none: no room, out of time, or a bug.
 async fn bounded(api: &Shared, request: Request, next: Next) -> Response {
     let Ok(_place) = api.requests.try_acquire() else {
@@ -54,7 +72,7 @@ async fn bounded(api: &Shared, request: Request, next: Next) -> Response {
         return Problem::unavailable("overloaded", detail).into_response();
     };
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(api.config.request_timeout, answer).await {
+    match tokio::time::timeout(api.now().config.request_timeout, answer).await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
             tracing::error!("handler panicked");

@@ -17,6 +17,11 @@ use crate::auth::Service;
 use crate::openapi;
 use crate::problem::Problem;
 
+/// Whether a route is one of [`routes`]: they answer while the gateway drains.
+pub(crate) fn is_operation(route: &str) -> bool {
+    ["/healthz", "/readyz", "/metrics"].contains(&route)
+}
+
 /// Served on the admin address, or with the API when there is none.
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
@@ -56,7 +61,9 @@ async fn healthz() -> axum::Json<Health> {
 
 /// Should traffic come here?
 ///
-/// Not while the store cannot be written, or a credential is refused (`credential:<app>/<channel>`).
+/// Not while the gateway drains (`draining`), the store cannot be written (`store`), a credential is refused
+/// (`credential:<app>/<channel>`), or the gateway is about to end because something in it cannot be kept alive
+/// (`failed`, `pools`).
 #[utoipa::path(get, path = "/readyz", tag = "Operations", operation_id = "readyz",
     responses(
         (status = 200, description = "It should.", body = Readiness),

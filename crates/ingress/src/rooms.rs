@@ -72,6 +72,8 @@ pub(crate) trait Rooms: Send + Sync + 'static {
     fn stats(&self) -> BoxFuture<'_, Result<Stats>>;
 
     fn unready(&self) -> BoxFuture<'_, Vec<String>>;
+
+    fn is_draining(&self) -> bool;
 }
 
 impl Rooms for System {
@@ -162,5 +164,9 @@ impl Rooms for System {
 
     fn unready(&self) -> BoxFuture<'_, Vec<String>> {
         Box::pin(self.unready())
+    }
+
+    fn is_draining(&self) -> bool {
+        self.is_draining()
     }
 }

@@ -38,6 +38,7 @@ pub(crate) struct StandIn {
     /// Whether every call hangs, or panics.
     pub(crate) hangs: Mutex<bool>,
     pub(crate) panics: Mutex<bool>,
+    pub(crate) draining: Mutex<bool>,
     /// Told of each call that hangs.
     pub(crate) asked: tokio::sync::Notify,
     keys: Mutex<HashMap<[u8; 32], FirstAnswer>>,
@@ -112,6 +113,10 @@ impl StandIn {
 }
 
 impl Rooms for StandIn {
+    fn is_draining(&self) -> bool {
+        *self.draining.lock()
+    }
+
     fn register<'a>(
         &'a self,
         app: &'a AppId,

@@ -4,6 +4,7 @@ mod documents;
 mod native;
 mod notifications;
 mod problems;
+mod reload;
 mod server;
 
 use std::sync::Arc;
@@ -22,6 +23,7 @@ use tower::ServiceExt;
 use crate::api::{self, Api};
 use crate::auth::{ApiKey, JwtDoor, JwtKeys, KeyKind};
 use crate::config::{AppDoor, Config, Contract};
+use crate::in_force::InForce;
 use crate::json::sha256;
 pub(crate) use crate::stand_in::{NOW, StandIn, device};
 
@@ -83,6 +85,10 @@ pub(crate) fn config() -> Config {
     }
 }
 
+pub(crate) fn in_force(config: Config) -> InForce {
+    InForce::new(config).unwrap()
+}
+
 /// A JWT signed with HS256.
 pub(crate) fn jwt(secret: &str, claims: &Value) -> String {
     let key = EncodingKey::from_secret(secret.as_bytes());
@@ -99,6 +105,7 @@ pub(crate) fn user(id: &str) -> String {
 
 pub(crate) struct Harness {
     pub(crate) router: Router,
+    pub(crate) in_force: InForce,
     pub(crate) rooms: Arc<StandIn>,
     pub(crate) telemetry: Telemetry,
 }
@@ -144,9 +151,11 @@ impl Harness {
         let rooms = Arc::new(StandIn::default());
         let telemetry = Telemetry::new();
         let clock = Clock::from_fn(|| NOW);
-        let api = Api::with_rooms(config, rooms.clone(), telemetry.clone(), clock).unwrap();
+        let in_force = in_force(config);
+        let api = Api::with_rooms(in_force.clone(), rooms.clone(), telemetry.clone(), clock);
         Harness {
             router: api::router(api, true),
+            in_force,
             rooms,
             telemetry,
         }

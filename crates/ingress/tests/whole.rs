@@ -11,7 +11,7 @@ use fanfare_core::cleanup::OnDeadToken;
 use fanfare_core::{admission, registration, revocations};
 use fanfare_ingress::auth::{ApiKey, JwtDoor, JwtKeys, KeyKind};
 use fanfare_ingress::config::Contract;
-use fanfare_ingress::{AppDoor, Config, Handles};
+use fanfare_ingress::{AppDoor, Config, Handles, InForce};
 use fanfare_store::{Store, embedded};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock};
@@ -33,7 +33,7 @@ struct Gateway {
     system: Arc<System>,
     store: Arc<dyn Store>,
     stop: oneshot::Sender<()>,
-    server: JoinHandle<std::io::Result<()>>,
+    server: JoinHandle<()>,
 }
 
 impl Gateway {
@@ -59,7 +59,8 @@ impl Gateway {
         };
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async { drop(stopped.await) };
-        let serving = fanfare_ingress::serve(listener, api_config(), handles, true, shutdown);
+        let in_force = InForce::new(api_config()).unwrap();
+        let serving = fanfare_ingress::serve(listener, in_force, handles, true, shutdown);
         Gateway {
             address,
             client: client(),
@@ -73,8 +74,8 @@ impl Gateway {
     async fn stop(self) {
         drop(self.client);
         drop(self.stop);
-        self.server.await.unwrap().unwrap();
-        assert!(self.system.drain(DEADLINE).await, "drained in time");
+        self.server.await.unwrap();
+        assert!(self.system.drain(DEADLINE).await.in_time, "drained in time");
         self.store.close().await.unwrap();
     }
 

@@ -16,6 +16,14 @@ pub(crate) const ALPN_H2: &[u8] = b"h2";
 pub struct Client {
     plain: Arc<ClientConfig>,
     h2: Arc<ClientConfig>,
+    made_from: Arc<MadeFrom>,
+}
+
+/// What tells one client from another; a configuration of rustls cannot be compared.
+#[derive(PartialEq)]
+struct MadeFrom {
+    ca_pem: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Client {
@@ -50,6 +58,10 @@ impl Client {
         Ok(Client {
             plain: Arc::new(plain),
             h2: Arc::new(h2),
+            made_from: Arc::new(MadeFrom {
+                ca_pem: ca_pem.map(<[u8]>::to_vec),
+                identity: identity.map(|(chain, key)| (chain.to_vec(), key.to_vec())),
+            }),
         })
     }
 
@@ -61,6 +73,13 @@ impl Client {
     /// The configuration for links: ALPN `h2` and nothing else.
     pub(crate) fn h2_config(&self) -> Arc<ClientConfig> {
         self.h2.clone()
+    }
+}
+
+/// The same certificates and the same identity, whatever the platform trusted when each was made.
+impl PartialEq for Client {
+    fn eq(&self, other: &Self) -> bool {
+        self.made_from == other.made_from
     }
 }
 
@@ -149,6 +168,19 @@ mod tests {
         for wrong in [other.as_str(), "", "no pem"] {
             assert_eq!(with(wrong).unwrap_err().label(), "certificates");
         }
+    }
+
+    #[test]
+    fn clients_of_the_same_material_are_equal() {
+        let (one, other) = (ca(), ca());
+        let with = |ca: &str| Client::new(Some(ca.as_bytes()), None).unwrap();
+        assert!(with(&one) == with(&one) && with(&one) != with(&other));
+        let key = rcgen::generate_simple_self_signed(["one.test".to_owned()]).unwrap();
+        let (chain, key) = (key.cert.pem(), key.signing_key.serialize_pem());
+        let identity = Some((chain.as_bytes(), key.as_bytes()));
+        let shown = || Client::new(Some(one.as_bytes()), identity).unwrap();
+        assert!(shown() == shown() && shown() != with(&one));
+        assert!(!format!("{:?}", shown()).contains("PRIVATE"));
     }
 
     #[test]

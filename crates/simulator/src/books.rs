@@ -104,6 +104,8 @@ pub struct ConnectionTotals {
     pub streams_peak: u64,
     /// PING frames received.
     pub pings: u64,
+    /// Connections that the client ended with GOAWAY, of those that have ended.
+    pub goodbyes: u64,
     /// GOAWAY frames sent for a broken rule (streams, pings), not by a script.
     pub violations: u64,
 }

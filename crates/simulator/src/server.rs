@@ -160,7 +160,16 @@ pub(crate) async fn serve<J: Judge, T: Io + 'static>(
         end: None,
     };
     session.connected(fired.as_ref().map(Fired::reaction));
-    match std::future::poll_fn(|cx| session.poll(cx)).await {
+    let end = std::future::poll_fn(|cx| session.poll(cx)).await;
+    let said_goodbye = session.wire.lock().goaways() > 0;
+    session
+        .scope
+        .shared
+        .books
+        .connections(J::PROVIDER, |totals| {
+            totals.goodbyes += u64::from(said_goodbye);
+        });
+    match end {
         End::Gone | End::Cut => {}
         End::Close => {
             // A client that does not read must not keep us; an error means that it is gone.

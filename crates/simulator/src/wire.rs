@@ -142,6 +142,11 @@ impl<T: Io> State<T> {
         self.inbound.pings
     }
 
+    /// GOAWAY frames received so far.
+    pub(crate) fn goaways(&self) -> u64 {
+        self.inbound.goaways
+    }
+
     /// Ends a round: writes what was collected, our own frames behind the codec's, so that a GOAWAY never overtakes an
     /// answer.
     pub(crate) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -14,7 +14,7 @@ mod words;
 
 pub use sender::Sender;
 pub use telemetry::Telemetry;
-pub use words::{Cleanup, Registration};
+pub use words::{Cleanup, Registration, Reload};
 
 /// The content type of [`Telemetry::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";

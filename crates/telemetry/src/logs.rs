@@ -1,6 +1,7 @@
 //! Logs on standard error: for people on a terminal, JSON otherwise.
 
 use std::io::IsTerminal;
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -67,14 +68,39 @@ pub fn init(filter: &str, format: Format) -> Result<(), NotAFilter> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr);
-    let first = if format.is_json(on_terminal) {
+    // The first one counts: `try_init` fails when logs were set up before, which is what was promised.
+    if format.is_json(on_terminal) {
         let json = builder.json().flatten_event(true).with_current_span(false);
-        json.with_span_list(false).finish().try_init()
+        let builder = json.with_span_list(false).with_filter_reloading();
+        let filter = builder.reload_handle();
+        if builder.finish().try_init().is_ok() {
+            keep(move |next| drop(filter.reload(next)));
+        }
     } else {
-        builder.with_ansi(on_terminal).finish().try_init()
-    };
-    // It fails when logs were set up before, which is what was promised.
-    drop(first);
+        let builder = builder.with_ansi(on_terminal).with_filter_reloading();
+        let filter = builder.reload_handle();
+        if builder.finish().try_init().is_ok() {
+            keep(move |next| drop(filter.reload(next)));
+        }
+    }
+    Ok(())
+}
+
+/// Puts another filter into the place of the one that logs were set up with.
+type SetFilter = Box<dyn Fn(EnvFilter) + Send + Sync>;
+
+static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
+
+fn keep(set: impl Fn(EnvFilter) + Send + Sync + 'static) {
+    drop(SET_FILTER.set(Box::new(set)));
+}
+
+/// Another level or filter from now on. Without [`init`] (tests) it changes nothing.
+pub fn set_filter(filter: &str) -> Result<(), NotAFilter> {
+    let filter = parse(filter)?;
+    if let Some(set) = SET_FILTER.get() {
+        set(filter);
+    }
     Ok(())
 }
 
@@ -86,6 +112,15 @@ mod tests {
     fn a_second_call_changes_nothing_and_a_bad_filter_is_told() {
         assert_eq!(init("warn", Format::Json), Ok(()));
         assert_eq!(init("info,fanfare_link=debug", Format::Human), Ok(()));
+        assert!(
+            tracing::enabled!(tracing::Level::WARN) && !tracing::enabled!(tracing::Level::INFO)
+        );
+        assert_eq!(set_filter("loud"), Err(NotAFilter));
+        assert_eq!(set_filter("info"), Ok(()));
+        assert!(
+            tracing::enabled!(tracing::Level::INFO),
+            "the filter is another one by now"
+        );
         assert_eq!(init("loud", Format::Auto), Err(NotAFilter));
         assert_eq!(init("fanfare_link=loud", Format::Auto), Err(NotAFilter));
         assert!(!is_valid_filter(""));

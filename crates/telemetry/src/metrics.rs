@@ -91,6 +91,12 @@ metrics! {
         "User actors alive now";
     ACTOR_RESTARTS = Counter "actor_restarts_total" ["actor"]
         "Actors that died and were started again by their supervisor";
+    CONFIG_RELOADS = Counter "config_reloads_total" ["result"]
+        "Times the configuration was read again, by what came of it: applied, deferred to a restart, unchanged or refused";
+    CONFIG_LOADED = Gauge "config_loaded_timestamp_seconds" []
+        "When the configuration was last read and taken, in seconds since 1970";
+    CONFIG_RESTART_NEEDED = Gauge "config_restart_needed" []
+        "Settings of the file that only a restart will put into force";
     HTTP_REQUESTS = Counter "http_requests_total" ["route", "method", "status"]
         "HTTP requests answered, by route template, method and status class";
     HTTP_SECONDS = Histogram "http_request_seconds" ["route"]

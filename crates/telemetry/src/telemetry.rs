@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_types::{AppId, Channel, Lane, Outcome, Verdict};
+use fanfare_types::{AppId, Channel, Lane, Outcome, Timestamp, Verdict};
 use parking_lot::RwLock;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use crate::metrics;
 use crate::sender::Sender;
 use crate::series::{Counters, Gauges, Histogram, Histograms, register, single};
-use crate::words::{Cleanup, Registration};
+use crate::words::{Cleanup, Registration, Reload};
 
 /// The gateway's metrics. Cheap to clone; counting is an atomic addition, and where it happens for every push
 /// (see [`Telemetry::sender`]) without a look-up.
@@ -32,6 +32,8 @@ struct Inner {
     permits_taken: Gauge,
     permits_max: Gauge,
     users_active: Gauge,
+    config_loaded: Gauge,
+    config_restart_needed: Gauge,
     answered: [Histogram; 2],
     senders: RwLock<HashMap<(AppId, Channel), Arc<Sender>>>,
     accepted: RwLock<HashMap<(AppId, Lane), (Counter, Counter)>>,
@@ -53,6 +55,7 @@ pub(crate) struct Families {
     devices_cleaned: Counters,
     suspects_guard: Gauges,
     actor_restarts: Counters,
+    config_reloads: Counters,
     http_requests: Counters,
     http_seconds: Histograms,
 }
@@ -74,6 +77,7 @@ impl Families {
             devices_cleaned: Counters::new(registry, metrics::DEVICES_CLEANED),
             suspects_guard: Gauges::new(registry, metrics::SUSPECTS_GUARD),
             actor_restarts: Counters::new(registry, metrics::ACTOR_RESTARTS),
+            config_reloads: Counters::new(registry, metrics::CONFIG_RELOADS),
             http_requests: Counters::new(registry, metrics::HTTP_REQUESTS),
             http_seconds: Histograms::new(registry, metrics::HTTP_SECONDS),
         }
@@ -100,6 +104,8 @@ impl Telemetry {
             permits_taken: single(&mut registry, metrics::PERMITS_TAKEN),
             permits_max: single(&mut registry, metrics::PERMITS_MAX),
             users_active: single(&mut registry, metrics::USERS_ACTIVE),
+            config_loaded: single(&mut registry, metrics::CONFIG_LOADED),
+            config_restart_needed: single(&mut registry, metrics::CONFIG_RESTART_NEEDED),
             answered: [Lane::Urgent, Lane::Bulk].map(|lane| answered.with(&[lane.as_str()])),
             senders: RwLock::default(),
             accepted: RwLock::default(),
@@ -240,6 +246,19 @@ impl Telemetry {
     /// An actor died and is started again. `actor` is its file's name.
     pub fn actor_restarted(&self, actor: &'static str) {
         self.0.families.actor_restarts.with(&[actor]).inc();
+    }
+
+    /// The configuration was read and taken, and so many of its settings wait for a restart.
+    pub fn config_loaded(&self, at: Timestamp, waiting: usize) {
+        let seconds = i64::try_from(at.as_seconds()).unwrap_or(i64::MAX);
+        self.0.config_loaded.set(seconds);
+        self.0.config_restart_needed.set(saturated(waiting));
+    }
+
+    /// The configuration was read again.
+    pub fn config_reloaded(&self, reload: Reload) {
+        let result = [reload.as_str()];
+        self.0.families.config_reloads.with(&result).inc();
     }
 
     /// A request was answered. `route` is the route's template, never the path asked for; a method that HTTP

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use fanfare_types::{AppId, Channel, Lane, Outcome, Verdict};
+use fanfare_types::{AppId, Channel, Lane, Outcome, Timestamp, Verdict};
 
 use crate::metrics::{self, Kind};
-use crate::{Cleanup, Registration, Telemetry};
+use crate::{Cleanup, Registration, Reload, Telemetry};
 
 /// Telemetry that was told one of every event.
 fn told() -> Telemetry {
@@ -33,6 +33,8 @@ fn told() -> Telemetry {
     telemetry.user_started();
     telemetry.user_stopped();
     telemetry.actor_restarted("pool");
+    telemetry.config_loaded(Timestamp(1_800_000_000_999), 2);
+    telemetry.config_reloaded(Reload::Refused);
     telemetry.http("/v1/devices/{id}", "GET", 404, millis(1));
     telemetry.http("/v1/devices/{id}", "BREW", 405, millis(1));
     telemetry
@@ -67,6 +69,9 @@ fn events_become_the_series_one_would_query() {
         "fanfare_permits_max 200000",
         "fanfare_users_active 1",
         r#"fanfare_actor_restarts_total{actor="pool"} 1"#,
+        r#"fanfare_config_reloads_total{result="refused"} 1"#,
+        "fanfare_config_loaded_timestamp_seconds 1800000000",
+        "fanfare_config_restart_needed 2",
         r#"fanfare_http_requests_total{route="/v1/devices/{id}",method="GET",status="4xx"} 1"#,
         r#"fanfare_http_requests_total{route="/v1/devices/{id}",method="other",status="4xx"} 1"#,
         r#"fanfare_http_request_seconds_count{route="/v1/devices/{id}"} 2"#,

@@ -39,3 +39,17 @@ words!(
         Retention = "retention",
     }
 );
+
+words!(
+    /// What came of reading the configuration again.
+    Reload {
+        /// Something is different now.
+        Applied = "applied",
+        /// All that is different waits for a restart.
+        Deferred = "deferred",
+        /// It says what was in force already.
+        Unchanged = "unchanged",
+        /// It has faults; what was in force still is.
+        Refused = "refused",
+    }
+);

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use crate::losses::Losses;
 use crate::message::Variables;
 use crate::notification::Options;
 use crate::permit::Permit;
@@ -31,6 +32,7 @@ pub struct Progress {
     in_flight: AtomicU64,
     recording: AtomicU64,
     ended: [AtomicU64; 6],
+    losses: Losses,
 }
 
 impl Progress {
@@ -75,6 +77,11 @@ impl Progress {
         self.recording.fetch_add(1, Ordering::AcqRel);
     }
 
+    /// Deliveries that were dropped before they had ended.
+    pub fn losses(&self) -> &Losses {
+        &self.losses
+    }
+
     /// The outcome of a delivery is durable. Returns whether it was the last one.
     pub fn ended(&self, outcome: Outcome) -> bool {
         self.recording.fetch_sub(1, Ordering::AcqRel);
@@ -100,7 +107,8 @@ impl Progress {
     }
 }
 
-/// One push under way. It owns its permit: dropping the delivery gives the permit back.
+/// One push under way. It owns its permit: dropping the delivery gives the permit back. One that is dropped
+/// before [`Delivery::ended`] was lost to a crash, and its notification's [`Losses`] have it.
 pub struct Delivery {
     pub live: Arc<Live>,
     /// Index in the record's targets; with the notification id it makes the `apns-id`.
@@ -121,6 +129,24 @@ pub struct Delivery {
     pub auth_refreshes: u32,
     /// Given back on drop, so that memory is bounded whatever happens to the delivery.
     pub permit: Permit,
+}
+
+impl Delivery {
+    /// Its outcome is durable: the books say so, and the permit is given back. Returns whether it was the last.
+    pub fn ended(&mut self, outcome: Outcome) -> bool {
+        self.permit.give_back();
+        self.live.progress.ended(outcome)
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        if self.permit.is_held() {
+            // Before it is told, so that whoever brings it back finds room.
+            self.permit.give_back();
+            self.live.progress.losses().add([self.ordinal]);
+        }
+    }
 }
 
 impl fmt::Debug for Delivery {
@@ -145,6 +171,54 @@ pub struct Finished {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Variables;
+    use crate::{AddressKind, Budget, Channel, Environment, Lane, OnUnknown, Permits, Priority};
+
+    fn delivery(live: &Arc<Live>, ordinal: u32, budget: &Arc<Budget>) -> Delivery {
+        let budgets: Arc<[Arc<Budget>]> = [budget.clone()].into();
+        let kind = AddressKind::RegistrationToken;
+        Delivery {
+            live: live.clone(),
+            ordinal,
+            device: None,
+            address: Address::new(Channel::Fcm, kind, Environment::Production, "a"),
+            locale: None,
+            registered_at: Timestamp(1),
+            routed_at: Timestamp(1),
+            started_at: Timestamp::default(),
+            attempts: 0,
+            auth_refreshes: 0,
+            permit: Permits::try_take(&budgets, 1).unwrap().split().unwrap(),
+        }
+    }
+
+    #[test]
+    fn what_is_dropped_before_its_end_is_lost_and_gives_its_permit_back() {
+        let live = Arc::new(Live {
+            id: NotificationId::new(Timestamp(1), 1),
+            app: AppId::new("shop").unwrap(),
+            created_at: Timestamp(1),
+            options: Options {
+                priority: Priority::High,
+                collapse_key: None,
+                lane: Lane::Urgent,
+                on_unknown: OnUnknown::Retry,
+                expires_at: Timestamp(2),
+                send_at: None,
+            },
+            message: Message::default(),
+            variables: Variables::new(),
+            progress: Progress::new(2, Counts::default()),
+        });
+        let budget = Budget::new(2);
+        let [mut ended, lost] = [0, 1].map(|ordinal| delivery(&live, ordinal, &budget));
+        live.progress.recording();
+        assert!(!ended.ended(Outcome::Delivered));
+        assert_eq!(budget.taken(), 1);
+        drop((ended, lost));
+        assert_eq!(budget.taken(), 0);
+        assert_eq!(live.progress.losses().take(), [1]);
+    }
 
     #[test]
     fn the_books_add_up_at_every_step() {

@@ -7,20 +7,26 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// One limit on deliveries in memory (the gateway's, an app's, a lane's) and how much of it is taken.
 #[derive(Debug)]
 pub struct Budget {
-    max: usize,
+    max: AtomicUsize,
     taken: AtomicUsize,
 }
 
 impl Budget {
     pub fn new(max: usize) -> Arc<Self> {
         Arc::new(Budget {
-            max,
+            max: AtomicUsize::new(max),
             taken: AtomicUsize::new(0),
         })
     }
 
     pub fn max(&self) -> usize {
-        self.max
+        self.max.load(Ordering::Acquire)
+    }
+
+    /// Another limit from now on. Permits that were given out stay good: below what is taken nothing more is
+    /// given until enough has come back.
+    pub fn set_max(&self, max: usize) {
+        self.max.store(max, Ordering::Release);
     }
 
     pub fn taken(&self) -> usize {
@@ -28,7 +34,8 @@ impl Budget {
     }
 
     fn try_take(&self, count: usize) -> bool {
-        let take = |taken: usize| taken.checked_add(count).filter(|sum| *sum <= self.max);
+        let max = self.max();
+        let take = |taken: usize| taken.checked_add(count).filter(|sum| *sum <= max);
         self.taken
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, take)
             .is_ok()
@@ -45,9 +52,20 @@ pub struct Permits {
     count: usize,
 }
 
-/// Room for one delivery; comes back on drop.
+/// Room for one delivery; comes back on drop, or before.
 pub struct Permit {
-    _room: Permits,
+    room: Option<Permits>,
+}
+
+impl Permit {
+    /// The delivery has ended and needs no room any more.
+    pub fn give_back(&mut self) {
+        self.room = None;
+    }
+
+    pub fn is_held(&self) -> bool {
+        self.room.is_some()
+    }
 }
 
 impl Permits {
@@ -75,10 +93,10 @@ impl Permits {
     pub fn split(&mut self) -> Option<Permit> {
         self.count = self.count.checked_sub(1)?;
         Some(Permit {
-            _room: Permits {
+            room: Some(Permits {
                 budgets: self.budgets.clone(),
                 count: 1,
-            },
+            }),
         })
     }
 }
@@ -119,5 +137,25 @@ mod tests {
         assert_eq!((global.taken(), app.taken()), (1, 1));
         drop(one);
         assert_eq!((global.taken(), app.taken()), (0, 0));
+        let mut one = Permits::try_take(&budgets, 1).unwrap().split().unwrap();
+        one.give_back();
+        assert_eq!((global.taken(), one.is_held()), (0, false));
+        drop(one);
+        assert_eq!((global.taken(), app.taken()), (0, 0));
+    }
+
+    #[test]
+    fn another_limit_takes_nothing_back() {
+        let budget = Budget::new(4);
+        let budgets: Arc<[Arc<Budget>]> = [budget.clone()].into();
+        let mut four = Permits::try_take(&budgets, 4).unwrap();
+        budget.set_max(2);
+        assert_eq!((budget.max(), budget.taken()), (2, 4));
+        drop((four.split(), four.split()));
+        assert!(Permits::try_take(&budgets, 1).is_err(), "still full");
+        drop(four);
+        assert!(Permits::try_take(&budgets, 2).is_ok());
+        budget.set_max(8);
+        assert!(Permits::try_take(&budgets, 8).is_ok());
     }
 }

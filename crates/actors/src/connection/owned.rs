@@ -1,42 +1,15 @@
-//! What a connection holds and lets go of by drop, however it ends: its task, its driver, its place in the metrics.
-
-use std::future::Future;
+//! What a connection holds and lets go of by drop, however it ends: its task, its place in the metrics.
 
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Channel};
-use tokio::task::AbortHandle;
+use tokio::task::JoinHandle;
 
-use super::{Args, CLOSED};
+use super::Args;
 
 /// A task that ends with its owner.
-pub(super) struct Task(AbortHandle);
-
-impl Task {
-    pub(super) fn spawn(future: impl Future<Output = ()> + Send + 'static) -> Self {
-        Task(tokio::spawn(future).abort_handle())
-    }
-}
+pub(super) struct Task(pub(super) JoinHandle<()>);
 
 impl Drop for Task {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-/// A running driver; dropping it ends the connection.
-pub(super) struct Driving(pub(super) tokio::task::JoinHandle<fanfare_link::Result<()>>);
-
-impl Driving {
-    pub(super) async fn ended(mut self) -> &'static str {
-        match (&mut self.0).await {
-            Ok(Ok(())) => CLOSED,
-            Ok(Err(error)) => error.label(),
-            Err(_) => "crashed",
-        }
-    }
-}
-
-impl Drop for Driving {
     fn drop(&mut self) {
         self.0.abort();
     }

@@ -3,17 +3,15 @@
 //! Work waits for permits like any other. An app without room keeps one notification half fed and its later
 //! ones are met again by another pass, so memory is bounded by apps and one app's backlog stops no other.
 
-use std::collections::{HashMap, HashSet, VecDeque};
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
 
+use fanfare_core::dispatch::over;
 use fanfare_core::feeder::{just_before, remaining};
-use fanfare_store::{Recovered, Result};
-use fanfare_types::{
-    Address, AddressKind, AppId, Delivery, Environment, Live, NotificationId, Permits, Progress,
-    Target, Timestamp,
-};
+use fanfare_store::{Ended, OutcomeBatch, Recovered, Result};
+use fanfare_types::{AppId, NotificationId, Timestamp};
 
 use super::Args;
+use super::feed::Feed;
 
 /// Polls for room between looks at what has become due meanwhile.
 const POLLS_PER_LOOK: u32 = 50;
@@ -26,12 +24,16 @@ pub(super) async fn walk(args: &Args) -> Result<Option<Timestamp>> {
         half_fed: HashMap::new(),
         unserved: HashSet::new(),
         again_from: None,
+        losses_wait: false,
+        unserved_until: None,
     };
+    walk.take_in_lost().await?;
     walk.pass(None).await?;
     while let Some(from) = walk.wait_for_room().await? {
         walk.pass(from).await?;
     }
-    args.store.next_due(walk.due).await
+    let next_due = args.store.next_due(walk.due).await?;
+    Ok(next_due.into_iter().chain(walk.unserved_until).min())
 }
 
 struct Walk<'a> {
@@ -44,12 +46,10 @@ struct Walk<'a> {
     unserved: HashSet<AppId>,
     /// Where the next pass begins, if one is needed.
     again_from: Option<Option<NotificationId>>,
-}
-
-/// A notification that is being fed.
-struct Feed {
-    live: Arc<Live>,
-    left: VecDeque<(u32, Target)>,
+    /// Apps without room have notifications that lost deliveries.
+    losses_wait: bool,
+    /// When the first of what waits for an app that is not served expires.
+    unserved_until: Option<Timestamp>,
 }
 
 impl Walk<'_> {
@@ -75,7 +75,7 @@ impl Walk<'_> {
             if self.unserved.insert(app.clone()) {
                 tracing::warn!(%app, "journal holds work of an app that is not configured, it waits");
             }
-            return Ok(());
+            return self.leave(recovered).await;
         }
         if self.args.live.contains(id) {
             return Ok(());
@@ -115,6 +115,61 @@ impl Walk<'_> {
         Ok(())
     }
 
+    /// Brings back what a crash lost of notifications that others still work on.
+    async fn take_in_lost(&mut self) -> Result<()> {
+        self.args.live.has_new_losses();
+        self.losses_wait = false;
+        for live in self.args.live.with_losses() {
+            if !self.args.admission.serves(&live.app) {
+                // When the app comes back it is looked at again.
+                continue;
+            }
+            if self.half_fed.contains_key(&live.app) {
+                self.losses_wait = true;
+                continue;
+            }
+            let mut feed = Feed::again(&live, self.args).await?;
+            if !feed.push(self.args) {
+                self.half_fed.insert(live.app.clone(), feed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Of an app that is not served: it waits in the journal for the app, and ends there when its time is over.
+    async fn leave(&mut self, recovered: Recovered) -> Result<()> {
+        // What its pools handed over before the app went is still answered.
+        if self.args.live.contains(recovered.record.id) {
+            return Ok(());
+        }
+        let now = self.args.clock.now();
+        let expires_at = recovered.record.options.expires_at;
+        let Some((outcome, reason)) = over(recovered.cancelled, expires_at, now) else {
+            let until = self
+                .unserved_until
+                .map_or(expires_at, |until| until.min(expires_at));
+            self.unserved_until = Some(until);
+            return Ok(());
+        };
+        let count = u32::try_from(recovered.record.targets.len()).unwrap_or(u32::MAX);
+        let ended = |ordinal| Ended {
+            ordinal,
+            outcome,
+            reason: reason.clone(),
+            attempts: 0,
+            at: now,
+        };
+        let batch = OutcomeBatch {
+            app: recovered.record.app,
+            id: recovered.record.id,
+            ended: remaining(count, &recovered.done)
+                .into_iter()
+                .map(ended)
+                .collect(),
+        };
+        self.args.store.record(vec![batch]).await
+    }
+
     fn meet_again(&mut self, id: NotificationId) {
         self.again_from.get_or_insert_with(|| just_before(id));
     }
@@ -133,6 +188,9 @@ impl Walk<'_> {
             }
             tokio::time::sleep(self.args.limits.room_poll).await;
             progress |= self.push_on();
+            if self.args.live.has_new_losses() || (progress && self.losses_wait) {
+                self.take_in_lost().await?;
+            }
             polls += 1;
             if polls % POLLS_PER_LOOK == 0 && self.more_is_due().await? {
                 return Ok(Some(None));
@@ -154,86 +212,11 @@ impl Walk<'_> {
     /// Goes on with what waits. Returns whether some of it is wholly fed now.
     fn push_on(&mut self) -> bool {
         let before = self.half_fed.len();
-        self.half_fed.retain(|_, feed| !feed.push(self.args));
+        self.half_fed.retain(|app, feed| {
+            // Of an app that is not served any more: the rest waits in the journal.
+            let goes_on = self.args.admission.serves(app);
+            goes_on && !feed.push(self.args)
+        });
         self.half_fed.len() < before
-    }
-}
-
-impl Feed {
-    fn of(recovered: Recovered) -> Self {
-        let record = recovered.record;
-        let count = u32::try_from(record.targets.len()).unwrap_or(u32::MAX);
-        let recipients = u64::from(count);
-        let left = remaining(count, &recovered.done);
-        let mut left = left.into_iter().peekable();
-        let targets = (0u32..).zip(record.targets);
-        let left = targets
-            .filter(|(ordinal, _)| left.next_if_eq(ordinal).is_some())
-            .collect();
-        let live = Live {
-            id: record.id,
-            app: record.app,
-            created_at: record.created_at,
-            options: record.options,
-            message: record.message,
-            variables: record.variables,
-            progress: Progress::new(recipients, recovered.counts),
-        };
-        if recovered.cancelled {
-            live.progress.cancel();
-        }
-        Feed {
-            live: Arc::new(live),
-            left,
-        }
-    }
-
-    /// Hands on as much as there is room for. Returns whether that was all.
-    fn push(&mut self, args: &Args) -> bool {
-        let mut size = args.limits.batch_max;
-        while !self.left.is_empty() && size > 0 {
-            let count = self.left.len().min(size);
-            let (app, lane) = (&self.live.app, self.live.options.lane);
-            match args.admission.try_take(app, lane, count) {
-                Ok(permits) => {
-                    let now = args.clock.now();
-                    args.dispatcher.dispatch(self.deliveries(permits, now));
-                }
-                Err(_) => size = count / 2,
-            }
-        }
-        self.left.is_empty()
-    }
-
-    fn deliveries(&mut self, mut permits: Permits, now: Timestamp) -> Vec<Delivery> {
-        let mut batch = Vec::with_capacity(permits.count());
-        while let Some(permit) = permits.split() {
-            let Some((ordinal, target)) = self.left.pop_front() else {
-                break;
-            };
-            // A registered device is read before it is sent to: a routing time of 0 says so.
-            let unknown = || {
-                let kind = AddressKind::RegistrationToken;
-                Address::new(target.channel, kind, Environment::Production, "")
-            };
-            let routed_at = match target.address {
-                Some(_) => now,
-                None => Timestamp::default(),
-            };
-            batch.push(Delivery {
-                live: self.live.clone(),
-                ordinal,
-                device: target.device,
-                address: target.address.unwrap_or_else(unknown),
-                locale: None,
-                registered_at: self.live.created_at,
-                routed_at,
-                started_at: Timestamp::default(),
-                attempts: 0,
-                auth_refreshes: 0,
-                permit,
-            });
-        }
-        batch
     }
 }

@@ -7,7 +7,6 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 
 use fanfare_core::admission::Refused;
 use fanfare_store::{Accept, Accepted, Idempotency};
@@ -23,9 +22,7 @@ use crate::{Error, Result};
 const BATCH_MAX: usize = 64;
 
 pub(super) async fn accept(parts: &Arc<Parts>, mut new: NewNotification) -> Result<Acceptance> {
-    if parts.draining.load(Ordering::Acquire) {
-        return Err(Error::ShuttingDown);
-    }
+    let inside = parts.gate.enter()?;
     let named = distinct(&mut new.to);
     let (app, lane) = (new.app.clone(), new.options.lane);
     let refused = |refused: Refused| {
@@ -56,9 +53,18 @@ pub(super) async fn accept(parts: &Arc<Parts>, mut new: NewNotification) -> Resu
             journal(parts, accept).await
         }
         None if ends.is_empty() => journal(parts, accept).await,
-        None => tokio::spawn(start(parts.clone(), accept, ends, permits))
-            .await
-            .unwrap_or(Err(Error::ShuttingDown)),
+        None => {
+            let parts = parts.clone();
+            let start = async move {
+                let started = start(parts, accept, ends, permits).await;
+                drop(inside);
+                started
+            };
+            // A panic in it is the caller's 503, and what it was about to send is looked for in the journal.
+            tokio::spawn(start)
+                .await
+                .unwrap_or(Err(Error::ShuttingDown))
+        }
     }
 }
 

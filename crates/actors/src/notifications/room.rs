@@ -36,7 +36,7 @@ pub(super) async fn wait_for(
         let left = until.saturating_duration_since(Instant::now());
         sleep(pause.min(left)).await;
         match check() {
-            Err(refused) if left <= pause || parts.draining.load(Ordering::Acquire) => {
+            Err(refused) if left <= pause || parts.gate.is_closed() => {
                 return Err(refused);
             }
             Err(_) => {}

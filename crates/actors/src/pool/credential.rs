@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::BytesMut;
 use fanfare_core::pool::Limits;
 use fanfare_link::{Endpoint, tls};
-use fanfare_providers::{Codec, Error, apns, fcm};
-use fanfare_types::{Channel, Environment, Secret, Timestamp};
+use fanfare_providers::{Codec, Error, apns as apns_provider, fcm as fcm_provider};
+use fanfare_types::{AppId, Channel, Environment, Secret, Timestamp};
 use futures_util::future::BoxFuture;
 use http::HeaderValue;
 use http::header::CONTENT_TYPE;
@@ -35,15 +35,15 @@ const FCM_STREAMS_INITIAL: u32 = 100;
 /// One of an app's credentials, in one environment.
 #[derive(Clone)]
 pub(crate) struct Credential {
-    apps: Arc<[App]>,
-    index: usize,
+    app: AppId,
     way: Way,
 }
 
 #[derive(Clone)]
 enum Way {
-    Apns(Environment),
-    Fcm(reqwest::Client),
+    Apns(Arc<ApnsCredential>, Environment),
+    /// With the client that fetches its tokens.
+    Fcm(Arc<FcmCredential>, reqwest::Client),
 }
 
 /// A new provider token.
@@ -58,22 +58,19 @@ pub(crate) struct Renewed {
 ///
 /// # Errors
 /// One that can encode nothing, or has no HTTP client for its tokens.
-pub(crate) fn all(apps: &Arc<[App]>) -> Result<Vec<Credential>, Error> {
+pub(crate) fn all(apps: &[App]) -> Result<Vec<Credential>, Error> {
     let mut all = Vec::new();
-    for (index, app) in apps.iter().enumerate() {
+    for app in apps {
         let mut add = |way| {
-            all.push(Credential {
-                apps: apps.clone(),
-                index,
-                way,
-            });
+            let app = app.id.clone();
+            all.push(Credential { app, way });
         };
-        if app.apns.is_some() {
-            add(Way::Apns(Environment::Production));
-            add(Way::Apns(Environment::Sandbox));
+        if let Some(apns) = &app.apns {
+            add(Way::Apns(apns.clone(), Environment::Production));
+            add(Way::Apns(apns.clone(), Environment::Sandbox));
         }
         if let Some(fcm) = &app.fcm {
-            add(Way::Fcm(token_client(&fcm.tls)?));
+            add(Way::Fcm(fcm.clone(), token_client(&fcm.tls)?));
         }
     }
     for credential in &all {
@@ -83,52 +80,62 @@ pub(crate) fn all(apps: &Arc<[App]>) -> Result<Vec<Credential>, Error> {
 }
 
 impl Credential {
-    pub(crate) fn app(&self) -> &App {
-        &self.apps[self.index]
+    pub(crate) fn app(&self) -> &AppId {
+        &self.app
     }
 
     pub(crate) fn channel(&self) -> Channel {
         match self.way {
-            Way::Apns(_) => Channel::IosPush,
-            Way::Fcm(_) => Channel::Fcm,
+            Way::Apns(..) => Channel::IosPush,
+            Way::Fcm(..) => Channel::Fcm,
         }
     }
 
     pub(crate) fn environment(&self) -> Environment {
         match self.way {
-            Way::Apns(environment) => environment,
-            Way::Fcm(_) => Environment::Production,
+            Way::Apns(_, environment) => environment,
+            Way::Fcm(..) => Environment::Production,
         }
     }
 
+    /// Whether what is connected under this one may go on under `other`: no more than limits differ.
+    pub(crate) fn may_go_on_as(&self, other: &Self) -> bool {
+        let is_same_account = match (&self.way, &other.way) {
+            (Way::Apns(one, of), Way::Apns(other, to)) => of == to && one.is_same_account(other),
+            (Way::Fcm(one, _), Way::Fcm(other, _)) => one.is_same_account(other),
+            (Way::Apns(..), Way::Fcm(..)) | (Way::Fcm(..), Way::Apns(..)) => false,
+        };
+        self.app == other.app && is_same_account && self.endpoint() == other.endpoint()
+    }
+
     pub(crate) fn limits(&self) -> Limits {
-        let (connections_max, rate_max) = match self.way {
-            Way::Apns(_) => (self.apns().connections_max, None),
-            Way::Fcm(_) => (self.fcm().connections_max, Some(self.fcm().rate_max)),
+        let (connections_max, rate_max) = match &self.way {
+            Way::Apns(apns, _) => (apns.connections_max, None),
+            Way::Fcm(fcm, _) => (fcm.connections_max, Some(fcm.rate_max)),
         };
         Limits::for_channel(self.channel(), connections_max, rate_max)
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
-        match self.way {
-            Way::Apns(Environment::Production) => &self.apns().production,
-            Way::Apns(Environment::Sandbox) => &self.apns().sandbox,
-            Way::Fcm(_) => &self.fcm().endpoint,
+        match &self.way {
+            Way::Apns(apns, Environment::Production) => &apns.production,
+            Way::Apns(apns, Environment::Sandbox) => &apns.sandbox,
+            Way::Fcm(fcm, _) => &fcm.endpoint,
         }
     }
 
     pub(crate) fn tls(&self) -> &tls::Client {
-        match self.way {
-            Way::Apns(_) => &self.apns().tls,
-            Way::Fcm(_) => &self.fcm().tls,
+        match &self.way {
+            Way::Apns(apns, _) => &apns.tls,
+            Way::Fcm(fcm, _) => &fcm.tls,
         }
     }
 
     /// `link` with what this provider wants; FCM punishes being pinged.
     pub(crate) fn link(&self, link: &fanfare_link::Config) -> fanfare_link::Config {
         let (streams_initial, ping_after) = match self.way {
-            Way::Apns(_) => (APNS_STREAMS_INITIAL, link.ping_after),
-            Way::Fcm(_) => (FCM_STREAMS_INITIAL, None),
+            Way::Apns(..) => (APNS_STREAMS_INITIAL, link.ping_after),
+            Way::Fcm(..) => (FCM_STREAMS_INITIAL, None),
         };
         fanfare_link::Config {
             streams_initial,
@@ -144,19 +151,21 @@ impl Credential {
             443 => host.clone(),
             port => format!("{host}:{port}"),
         };
-        match self.way {
-            Way::Apns(_) => apns::Codec::new(&authority, &self.apns().topic).map(Codec::Apns),
-            Way::Fcm(_) => {
-                fcm::Codec::new(&authority, self.fcm().account.project_id()).map(Codec::Fcm)
+        match &self.way {
+            Way::Apns(apns, _) => {
+                apns_provider::Codec::new(&authority, &apns.topic).map(Codec::Apns)
+            }
+            Way::Fcm(fcm, _) => {
+                fcm_provider::Codec::new(&authority, fcm.account.project_id()).map(Codec::Fcm)
             }
         }
     }
 
     /// Whether pushes carry a provider token: not with certificates.
     pub(crate) fn needs_token(&self) -> bool {
-        match self.way {
-            Way::Apns(_) => self.apns().signer.is_some(),
-            Way::Fcm(_) => true,
+        match &self.way {
+            Way::Apns(apns, _) => apns.signer.is_some(),
+            Way::Fcm(..) => true,
         }
     }
 
@@ -165,61 +174,51 @@ impl Credential {
         let credential = self.clone();
         Box::pin(async move {
             match &credential.way {
-                Way::Apns(_) => credential.sign(now),
-                Way::Fcm(client) => credential.fetch(client, now).await,
+                Way::Apns(apns, _) => sign(apns, now),
+                Way::Fcm(fcm, client) => fetch(fcm, client, now).await,
             }
         })
     }
+}
 
-    fn sign(&self, now: Timestamp) -> Result<Renewed, Error> {
-        let signer = self
-            .apns()
-            .signer
-            .as_ref()
-            .ok_or_else(|| Error::Credential {
-                what: "APNs key",
-                why: "there is none".to_owned(),
-            })?;
-        Ok(Renewed {
-            value: signer.sign(now)?,
-            renew_after: apns::TOKEN_LIFETIME,
-            lifetime: APNS_TOKEN_LIFE,
-        })
-    }
+fn sign(apns: &ApnsCredential, now: Timestamp) -> Result<Renewed, Error> {
+    let signer = apns.signer.as_ref().ok_or_else(|| Error::Credential {
+        what: "APNs key",
+        why: "there is none".to_owned(),
+    })?;
+    Ok(Renewed {
+        value: signer.sign(now)?,
+        renew_after: apns_provider::TOKEN_LIFETIME,
+        lifetime: APNS_TOKEN_LIFE,
+    })
+}
 
-    async fn fetch(&self, client: &reqwest::Client, now: Timestamp) -> Result<Renewed, Error> {
-        let request = self.fcm().account.token_request(now)?;
-        let answer = client
-            .post(&request.uri)
-            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(request.form.expose().clone())
-            .send();
-        let mut answer = answer.await.map_err(unavailable)?;
-        let mut body = BytesMut::new();
-        while let Some(chunk) = answer.chunk().await.map_err(unavailable)? {
-            body.extend_from_slice(&chunk);
-            if body.len() > TOKEN_ANSWER_BYTES_MAX {
-                return Err(Error::TokenUnavailable("answer too long".to_owned()));
-            }
+async fn fetch(
+    fcm: &FcmCredential,
+    client: &reqwest::Client,
+    now: Timestamp,
+) -> Result<Renewed, Error> {
+    let request = fcm.account.token_request(now)?;
+    let answer = client
+        .post(&request.uri)
+        .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(request.form.expose().clone())
+        .send();
+    let mut answer = answer.await.map_err(unavailable)?;
+    let mut body = BytesMut::new();
+    while let Some(chunk) = answer.chunk().await.map_err(unavailable)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > TOKEN_ANSWER_BYTES_MAX {
+            return Err(Error::TokenUnavailable("answer too long".to_owned()));
         }
-        let (value, lifetime) = fcm::read_token(answer.status(), &body)?;
-        let ahead = FCM_RENEW_AHEAD.min(lifetime / FCM_RENEW_SHARE);
-        Ok(Renewed {
-            value,
-            renew_after: lifetime - ahead,
-            lifetime,
-        })
     }
-
-    fn apns(&self) -> &ApnsCredential {
-        let apns = self.app().apns.as_ref();
-        apns.expect("made only for apps with an APNs credential")
-    }
-
-    fn fcm(&self) -> &FcmCredential {
-        let fcm = self.app().fcm.as_ref();
-        fcm.expect("made only for apps with an FCM credential")
-    }
+    let (value, lifetime) = fcm_provider::read_token(answer.status(), &body)?;
+    let ahead = FCM_RENEW_AHEAD.min(lifetime / FCM_RENEW_SHARE);
+    Ok(Renewed {
+        value,
+        renew_after: lifetime - ahead,
+        lifetime,
+    })
 }
 
 fn token_client(tls: &tls::Client) -> Result<reqwest::Client, Error> {

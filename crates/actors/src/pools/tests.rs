@@ -4,6 +4,7 @@ mod apns;
 mod connection;
 mod fcm;
 mod life;
+mod reload;
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -15,10 +16,10 @@ use fanfare_providers::{apns as apns_provider, fcm as fcm_provider};
 use fanfare_simulator::{Config, Material, Simulator};
 use fanfare_types::message::Variables;
 use fanfare_types::{
-    Address, AddressKind, Budget, Counts, Lane, Live, Message, NotificationId, OnUnknown, Options,
-    Permits, Priority, Progress, Timestamp,
+    Address, AddressKind, Budget, Channel, Counts, Environment, Lane, Live, Message,
+    NotificationId, OnUnknown, Options, Permits, Priority, Progress, Timestamp,
 };
-use parking_lot::Mutex;
+use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::sync::watch;
 
 use super::*;
@@ -29,7 +30,7 @@ const DEADLINE: Duration = Duration::from_secs(20);
 /// Deliveries there may be.
 const PERMITS: usize = 10_000;
 
-fn material() -> &'static Material {
+pub(crate) fn material() -> &'static Material {
     static MATERIAL: OnceLock<Material> = OnceLock::new();
     MATERIAL.get_or_init(|| Material::generate().unwrap())
 }
@@ -69,8 +70,7 @@ impl Rig {
         let (failed, gave_up) = watch::channel(None);
         let (parent, _) = Actor::spawn(None, Parent, ()).await.unwrap();
         let args = Args {
-            pools: Pools::new(&apps, outcomes.clone(), clock.clone()),
-            apps,
+            pools: Pools::new(&apps, outcomes.clone(), clock.clone()).unwrap(),
             outcomes,
             dispatcher,
             revocations: Arc::new(Revocations::new(revocations::Limits::default())),
@@ -207,7 +207,7 @@ fn address(channel: Channel, ordinal: u32) -> Address {
     Address::new(channel, kind, Environment::Production, &text)
 }
 
-fn app(simulator: &Simulator) -> App {
+pub(crate) fn app(simulator: &Simulator) -> App {
     let (material, at) = (material(), simulator.addresses());
     let tls = tls::Client::new(Some(material.ca_pem.as_bytes()), None).unwrap();
     let endpoint = |at: std::net::SocketAddr| Endpoint {
@@ -224,22 +224,30 @@ fn app(simulator: &Simulator) -> App {
             address_sharing: false,
             devices_per_user_max: 100,
         },
-        apns: Some(ApnsCredential {
+        apns: Some(Arc::new(ApnsCredential {
             signer: Some(signer),
             tls: tls.clone(),
             topic: material.topic.clone(),
             production: endpoint(at.apns),
             sandbox: endpoint(at.apns),
             connections_max: 4,
-        }),
-        fcm: Some(FcmCredential {
+        })),
+        fcm: Some(Arc::new(FcmCredential {
             account: fcm_provider::ServiceAccount::parse(json.as_bytes()).unwrap(),
             tls,
             endpoint: endpoint(at.fcm),
             connections_max: 4,
             rate_max: 100_000,
-        }),
+        })),
     }
+}
+
+/// As the account file of another key would be: the same project, under another name of the key.
+pub(crate) fn other_account(simulator: &Simulator) -> fcm_provider::ServiceAccount {
+    let json = material().service_account_json(&simulator.addresses().token_uri());
+    let mut file: serde_json::Value = serde_json::from_str(&json).unwrap();
+    file.as_object_mut().unwrap().remove("private_key_id");
+    fcm_provider::ServiceAccount::parse(file.to_string().as_bytes()).unwrap()
 }
 
 /// What stands in for the root.

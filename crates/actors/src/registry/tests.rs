@@ -17,9 +17,12 @@ use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::device::Meta;
 use fanfare_types::{Address, AddressKind, AppId, Channel, Clock, Environment, Timestamp, UserId};
+use parking_lot::Mutex;
+use ractor::Actor;
 use tokio::time::Instant;
 
-use super::{Args, Registry, Rules};
+use super::{Args, Registry, RegistryActor, Rules};
+use crate::slot::Slot;
 use crate::system::RegistryConfig;
 
 fn app() -> AppId {
@@ -74,6 +77,7 @@ struct House {
     revocations: Arc<Revocations>,
     telemetry: Telemetry,
     clock: Clock,
+    gave_up: Arc<Mutex<Option<String>>>,
 }
 
 const CALL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -90,6 +94,8 @@ async fn house(store: Arc<dyn Store>, config: RegistryConfig) -> House {
         on_dead_token: OnDeadToken::Invalidate,
     };
     let counter = AtomicU64::new(0);
+    let gave_up = Arc::new(Mutex::new(None));
+    let tell = gave_up.clone();
     let args = Args {
         store,
         revocations: revocations.clone(),
@@ -100,10 +106,15 @@ async fn house(store: Arc<dyn Store>, config: RegistryConfig) -> House {
         telemetry: telemetry.clone(),
         clock: clock.clone(),
         random: Arc::new(move || counter.fetch_add(1, Ordering::Relaxed)),
-        parent: None,
+        gave_up: Arc::new(move |why| *tell.lock() = Some(why)),
     };
+    let slot = Slot::empty();
+    let (registry, shelter) = Registry::new(args, slot.clone());
+    let (supervisor, _) = Actor::spawn(None, RegistryActor, shelter).await.unwrap();
+    slot.set(supervisor);
     House {
-        registry: Registry::spawn(args).await.unwrap(),
+        registry,
+        gave_up,
         revocations,
         telemetry,
         clock,

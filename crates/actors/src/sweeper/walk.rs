@@ -5,11 +5,11 @@ use fanfare_telemetry::Cleanup;
 use fanfare_types::Device;
 use tokio::time::sleep;
 
-use super::Args;
+use super::{Args, Msg};
 use crate::Result;
 
 /// Walks the registry each `sweep_every`, first after one such time.
-pub(super) async fn registry_again_and_again(args: Args) {
+pub(super) async fn registry_again_and_again(args: Args) -> Msg {
     loop {
         sleep(args.limits.sweep_every).await;
         if let Err(error) = registry(&args).await {
@@ -22,7 +22,7 @@ pub(super) async fn registry_again_and_again(args: Args) {
 }
 
 /// Purges the journal each `purge_every`.
-pub(super) async fn journal_again_and_again(args: Args) {
+pub(super) async fn journal_again_and_again(args: Args) -> Msg {
     loop {
         sleep(args.limits.purge_every).await;
         if let Err(error) = journal(&args).await {

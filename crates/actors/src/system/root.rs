@@ -1,7 +1,7 @@
 //! Root: the supervisor of the tree. Builds it sink first; starts a dead child again, within limits.
 //!
-//! Parent: none. Not restarted: when a child dies too often, or the registry gives up, the process
-//! should end, and the journal has everything for the next one.
+//! Parent: none. Not restarted: when it dies, or something below it dies too often, the process should end, and the
+//! journal has everything for the next one.
 
 mod child;
 mod plan;
@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use fanfare_core::admission::Admission;
 use fanfare_core::restart::Verdict;
+use fanfare_types::Timestamp;
 use ractor::rpc::CallResult;
 use ractor::{
     Actor, ActorCell, ActorProcessingErr, ActorRef, Message, RpcReplyPort, SupervisionEvent,
@@ -19,9 +20,14 @@ use tokio::sync::{oneshot, watch};
 
 use super::sending::{Make, Sending};
 use super::{Config, PoolStats, Ways};
+use crate::failpoint::{failpoint, failpoints, handling};
 use crate::feeder::FeederHandle;
+use crate::reaper::ReaperHandle;
+use crate::registry::Rules;
 use crate::slot::Slot;
-use crate::{App, Error, Notifications, Registry, Result, dispatcher, outcomes, reaper, sweeper};
+use crate::{
+    App, Error, Notifications, Registry, Result, dispatcher, outcomes, reaper, registry, sweeper,
+};
 use child::Child;
 use plan::Plan;
 
@@ -44,9 +50,10 @@ pub(super) enum Msg {
     Draining,
 }
 
+failpoints!("root", Msg: Restart, Draining);
+
 pub(super) struct State {
     children: Vec<Child>,
-    feeder: FeederHandle,
     ways: Ways,
     give_up: watch::Sender<Option<String>>,
     draining: bool,
@@ -57,18 +64,19 @@ pub(super) struct Handles {
     pub(super) registry: Registry,
     pub(super) notifications: Notifications,
     sending: Arc<dyn Sending>,
-    slots: Slots,
+    pub(super) slots: Slots,
     call_timeout: Duration,
 }
 
 /// Where the root's children are found.
 #[derive(Clone)]
-struct Slots {
-    outcomes: Slot<outcomes::Msg>,
-    reaper: Slot<reaper::Msg>,
-    dispatcher: Slot<dispatcher::Msg>,
-    feeder: Slot<crate::feeder::Msg>,
-    sweeper: Slot<sweeper::Msg>,
+pub(super) struct Slots {
+    pub(super) registry: Slot<registry::Msg>,
+    pub(super) outcomes: Slot<outcomes::Msg>,
+    pub(super) reaper: Slot<reaper::Msg>,
+    pub(super) dispatcher: Slot<dispatcher::Msg>,
+    pub(super) feeder: Slot<crate::feeder::Msg>,
+    pub(super) sweeper: Slot<sweeper::Msg>,
 }
 
 pub(super) struct Root;
@@ -83,6 +91,7 @@ impl Actor for Root {
         myself: ActorRef<Msg>,
         args: Args,
     ) -> Result<State, ActorProcessingErr> {
+        failpoint!("root", "pre_start");
         let (ways, give_up) = (args.ways.clone(), args.give_up.clone());
         let out = args.handles;
         let plan = Plan {
@@ -94,11 +103,9 @@ impl Actor for Root {
             give_up: args.give_up,
         };
         let (handles, children) = plan.build(args.sending).await?;
-        let feeder = FeederHandle::new(handles.slots.feeder.clone());
         drop(out.send(handles));
         Ok(State {
             children,
-            feeder,
             ways,
             give_up,
             draining: false,
@@ -111,6 +118,7 @@ impl Actor for Root {
         message: Msg,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        handling!(&message);
         match message {
             Msg::Restart(index) => state.restart(index, &myself).await,
             Msg::Draining => state.draining = true,
@@ -124,6 +132,7 @@ impl Actor for Root {
         event: SupervisionEvent,
         state: &mut State,
     ) -> Result<(), ActorProcessingErr> {
+        failpoint!("root", "supervision");
         match event {
             SupervisionEvent::ActorStarted(_) | SupervisionEvent::ProcessGroupChanged(_) => {}
             SupervisionEvent::ActorTerminated(who, _, reason) => {
@@ -144,10 +153,8 @@ impl State {
             return;
         }
         let id = who.get_id();
-        match self.children.iter().position(|child| child.id == Some(id)) {
-            Some(index) => self.on_child_death(index, why, myself),
-            // The registry replaces its own actors, and ends only when that does not help.
-            None => self.give_up(format!("a part of the tree gave up: {why}")),
+        if let Some(index) = self.children.iter().position(|child| child.id == Some(id)) {
+            self.on_child_death(index, why, myself);
         }
     }
 
@@ -174,10 +181,7 @@ impl State {
         }
         let child = &mut self.children[index];
         match child.start(myself.get_cell()).await {
-            Ok(()) => {
-                self.ways.telemetry.actor_restarted(child.name);
-                self.feeder.look_for_orphans();
-            }
+            Ok(()) => self.ways.telemetry.actor_restarted(child.name),
             Err(error) => self.on_child_death(index, &error.to_string(), myself),
         }
     }
@@ -188,9 +192,19 @@ impl State {
     }
 }
 
+impl Drop for State {
+    /// Nobody supervises the root: its own crash is told here.
+    fn drop(&mut self) {
+        if !self.draining && self.give_up.borrow().is_none() {
+            self.give_up("the root of the actors crashed".to_owned());
+        }
+    }
+}
+
 impl Slots {
     fn empty() -> Self {
         Slots {
+            registry: Slot::empty(),
             outcomes: Slot::empty(),
             reaper: Slot::empty(),
             dispatcher: Slot::empty(),
@@ -204,7 +218,7 @@ impl Handles {
     /// From source to sink. Returns whether every actor did its part.
     pub(super) async fn drain(&self, root: &ActorRef<Msg>, timeout: Duration) -> bool {
         drop(root.cast(Msg::Draining));
-        self.notifications.refuse();
+        self.notifications.refuse().await;
         let fed = ask(&self.slots.feeder, crate::feeder::Msg::Drain, None).await;
         let routed = ask(&self.slots.dispatcher, dispatcher::Msg::Drain, None).await;
         // A fifth of the time is kept for what follows.
@@ -213,6 +227,20 @@ impl Handles {
         let buried = ask(&self.slots.reaper, reaper::Msg::Drain, None).await;
         self.registry.drain().await;
         fed.is_some() && routed.is_some() && sent && journaled.is_some() && buried.is_some()
+    }
+
+    /// Other apps from now on: their credentials, rules and unfinished work. On an error nothing is changed.
+    pub(super) async fn reload(&self, apps: &[App], admit: impl FnOnce()) -> Result<()> {
+        self.sending.reload(apps).await?;
+        admit();
+        self.registry.reload(apps.iter().map(Rules::of).collect());
+        let served = apps.iter().map(|app| app.id.clone()).collect();
+        ReaperHandle::new(self.slots.reaper.clone()).served(served);
+        let feeder = FeederHandle::new(self.slots.feeder.clone());
+        feeder.look_for_lost();
+        // An app that came back finds its work, that of one which went away waits.
+        feeder.wanted(Timestamp::default());
+        Ok(())
     }
 
     #[cfg(test)]

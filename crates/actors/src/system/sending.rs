@@ -14,7 +14,7 @@ use crate::dispatcher::DispatcherHandle;
 use crate::outcomes::OutcomesHandle;
 use crate::pools::{self, Pools};
 use crate::random::Random;
-use crate::{App, Result};
+use crate::{App, GaveUp, Result};
 
 pub(super) trait Sending: Send + Sync + 'static {
     /// Spawns what sends under `root` (again, when it died); `None` when nothing is to be supervised.
@@ -24,6 +24,9 @@ pub(super) trait Sending: Send + Sync + 'static {
 
     /// A notification of this app was cancelled: what is held of it ends.
     fn cancelled(&self, app: &AppId);
+
+    /// Other apps and credentials from now on; on an error nothing is changed.
+    fn reload<'a>(&'a self, apps: &'a [App]) -> BoxFuture<'a, Result<()>>;
 
     fn stats(&self, timeout: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>>;
 
@@ -42,34 +45,33 @@ pub(super) struct Parts {
     pub(super) dispatcher: DispatcherHandle,
     pub(super) outcomes: OutcomesHandle,
     /// Told why, when what sends dies too often.
-    pub(super) gave_up: Arc<dyn Fn(String) + Send + Sync>,
+    pub(super) gave_up: GaveUp,
 }
 
-pub(super) type Make = Box<dyn FnOnce(Parts) -> Arc<dyn Sending> + Send + Sync>;
+pub(super) type Make = Box<dyn FnOnce(Parts) -> Result<Arc<dyn Sending>> + Send + Sync>;
 
 /// The pools, their connections spread over `senders`.
 pub(super) fn pools(senders: Vec<Handle>) -> Make {
-    Box::new(move |parts| {
-        let pools = Pools::new(
-            &parts.apps,
-            parts.outcomes.clone(),
-            parts.ways.clock.clone(),
-        );
-        Arc::new(pools::Args {
+    Box::new(move |parts| Ok(Arc::new(parts.pools(senders)?)))
+}
+
+impl Parts {
+    pub(super) fn pools(self, senders: Vec<Handle>) -> Result<pools::Args> {
+        let pools = Pools::new(&self.apps, self.outcomes.clone(), self.ways.clock.clone())?;
+        Ok(pools::Args {
             pools,
-            apps: parts.apps,
-            outcomes: parts.outcomes,
-            dispatcher: parts.dispatcher,
-            revocations: parts.revocations,
-            link: parts.config.link,
-            restart: parts.ways.restart,
-            clock: parts.ways.clock,
-            random: parts.random,
-            telemetry: parts.ways.telemetry,
+            outcomes: self.outcomes,
+            dispatcher: self.dispatcher,
+            revocations: self.revocations,
+            link: self.config.link,
+            restart: self.ways.restart,
+            clock: self.ways.clock,
+            random: self.random,
+            telemetry: self.ways.telemetry,
             senders: senders.into(),
-            gave_up: parts.gave_up,
+            gave_up: self.gave_up,
         })
-    })
+    }
 }
 
 impl Sending for pools::Args {
@@ -84,6 +86,10 @@ impl Sending for pools::Args {
 
     fn cancelled(&self, app: &AppId) {
         self.pools.cancelled(app);
+    }
+
+    fn reload<'a>(&'a self, apps: &'a [App]) -> BoxFuture<'a, Result<()>> {
+        Box::pin(self.pools.reload(apps))
     }
 
     fn stats(&self, timeout: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>> {

@@ -2,5 +2,7 @@
 
 mod crash;
 mod flow;
+mod panics;
+mod reload;
 mod rig;
 mod tokens;

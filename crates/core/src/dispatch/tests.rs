@@ -134,10 +134,8 @@ fn fresh_ones_go_at_once_and_others_are_read() {
     bench
         .revocations
         .revoke(revoked.device.as_ref().unwrap().0, NOW);
-    let bare = Delivery {
-        device: None,
-        ..delivery(&shop, 4, Timestamp(0))
-    };
+    let mut bare = delivery(&shop, 4, Timestamp(0));
+    bare.device = None;
     let batch = vec![
         delivery(&shop, 1, NOW),
         delivery(&shop, 2, Timestamp(0)),

@@ -2,7 +2,7 @@
 
 use fanfare_types::{Outcome, Reason, Verdict};
 
-use super::{ConnectionId, Effect, How, Job, Pool, Returned, World};
+use super::{ConnectionId, Effect, How, Job, Pool, Returned, Stage, World};
 use crate::breaker::Probed;
 use crate::dispatch::CANCELLED;
 use crate::retry::{self, Attempted, Next};
@@ -29,6 +29,9 @@ impl Pool {
                     // The provider never saw it.
                     job.delivery.attempts = job.delivery.attempts.saturating_sub(1);
                 }
+                if self.is_of_the_past(verdict) {
+                    return self.queue(job);
+                }
                 self.learn(connection, verdict, token, world);
                 self.decide(job, verdict, reason, world);
             }
@@ -48,7 +51,7 @@ impl Pool {
 
     /// Routed again, unless nothing is sent any more.
     fn reroute(&mut self, job: Job) {
-        if !self.draining {
+        if self.stage != Stage::Draining {
             self.stale.push(job.delivery);
         }
     }
@@ -151,13 +154,11 @@ impl Pool {
                 let reason = ours.unwrap_or(reason);
                 self.end(job, outcome, reason, Some(verdict), world.now);
             }
-            // What is not over stays in the journal for the next start.
-            Next::Again | Next::At(_) if self.draining => {}
             Next::Again | Next::At(_) if job.delivery.live.progress.is_cancelled() => {
                 self.end(job, Outcome::Cancelled, CANCELLED, Some(verdict), world.now);
             }
-            Next::Again => self.lanes.push(job),
-            Next::At(at) => self.retries.push(at, job),
+            Next::Again => self.queue(job),
+            Next::At(at) => self.queue_at(at, job),
         }
     }
 }

@@ -245,6 +245,17 @@ impl Connections {
         }
     }
 
+    /// Those beyond `max`: the ones with the least to finish, the newest of equals.
+    pub(super) fn surplus(&self, max: usize) -> Vec<ConnectionId> {
+        let live = self.all.iter().filter(|(_, c)| c.state != State::Retired);
+        let mut live: Vec<_> = live
+            .map(|(id, c)| (c.state == State::Open, c.in_flight, std::cmp::Reverse(*id)))
+            .collect();
+        live.sort_unstable();
+        live.truncate(live.len().saturating_sub(max.max(1)));
+        live.into_iter().map(|(_, _, id)| id.0).collect()
+    }
+
     pub(super) fn ids(&self) -> Vec<ConnectionId> {
         self.all.keys().copied().collect()
     }

@@ -1,6 +1,6 @@
 //! A delivery inside a pool, and how it comes back from a connection.
 
-use fanfare_types::{Delivery, Finished, Reason, Verdict};
+use fanfare_types::{Delivery, Finished, Reason, Timestamp, Verdict};
 
 use crate::token::Generation;
 
@@ -53,4 +53,12 @@ pub enum How {
 pub struct Ended {
     pub finished: Finished,
     pub verdict: Option<Verdict>,
+}
+
+/// A delivery that goes on under another credential.
+#[derive(Debug)]
+pub struct Moved {
+    pub delivery: Delivery,
+    /// Not before then, if it waits for a retry.
+    pub not_before: Option<Timestamp>,
 }

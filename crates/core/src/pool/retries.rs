@@ -38,6 +38,12 @@ impl Retries {
         found.map(|(_, job)| job).collect()
     }
 
+    /// Takes all, each with its time.
+    pub(super) fn take_all(&mut self) -> impl Iterator<Item = (Timestamp, Job)> + use<> {
+        let jobs = std::mem::take(&mut self.jobs);
+        jobs.into_iter().map(|((at, _), job)| (at, job))
+    }
+
     pub(super) fn clear(&mut self) {
         self.jobs.clear();
     }

@@ -1,3 +1,5 @@
+mod reload;
+
 use std::time::Duration;
 
 use fanfare_types::{Budget, Channel, Lane, OnUnknown};

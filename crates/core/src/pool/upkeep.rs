@@ -64,11 +64,7 @@ impl Pool {
         if let Some(idle_after) = self.limits.idle_after
             && self.lanes.is_empty()
         {
-            for connection in self.connections.idle(now - idle_after) {
-                if self.connections.dismiss(connection) {
-                    world.effects.push(Effect::Close(connection));
-                }
-            }
+            self.dismiss(self.connections.idle(now - idle_after), world);
         }
     }
 

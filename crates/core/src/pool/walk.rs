@@ -48,6 +48,8 @@ struct Walk {
     renewing_since: Timestamp,
     /// Jobs on a connection that has ended, not given back yet.
     late: usize,
+    /// As the limits are now.
+    connections_max: usize,
 }
 
 impl Walk {
@@ -73,6 +75,7 @@ impl Walk {
             is_renewing: false,
             renewing_since: Timestamp::default(),
             late: 0,
+            connections_max: CONNECTIONS_MAX,
         }
     }
 
@@ -117,8 +120,21 @@ impl Walk {
                 self.event(Pool::on_wake);
             }
             18 => self.route(),
-            _ => self.meddle(),
+            _ => match self.roll(3) {
+                0 => self.relimit(),
+                _ => self.meddle(),
+            },
         }
+    }
+
+    /// The configuration was read again.
+    fn relimit(&mut self) {
+        self.connections_max = 1 + self.roll(CONNECTIONS_MAX as u64) as usize;
+        let rate_max = [None, Some(50), Some(500)][self.roll(3) as usize];
+        let limits = Limits::for_channel(Channel::Fcm, self.connections_max, rate_max);
+        self.event(|pool, world| pool.on_limits(limits, world));
+        let live = self.lines.values().filter(|line| !line.is_closing).count();
+        assert!(live <= self.connections_max, "the surplus is dismissed");
     }
 
     fn work(&mut self) {
@@ -301,7 +317,7 @@ impl Walk {
                 Effect::Open(id) => {
                     assert!(self.lines.insert(id, Line::default()).is_none());
                     let live = self.lines.values().filter(|line| !line.is_closing);
-                    assert!(live.count() <= CONNECTIONS_MAX);
+                    assert!(live.count() <= self.connections_max);
                     assert!(self.lines.len() <= 2 * CONNECTIONS_MAX);
                 }
                 Effect::Close(id) => self.line(id).is_closing = true,
@@ -327,7 +343,7 @@ impl Walk {
                 }
                 Effect::WakeAt(at) => assert!(at > self.rig.now),
                 Effect::Refused(_) => {}
-                Effect::Drained => panic!("nobody drains"),
+                Effect::Move(_) | Effect::Drained => panic!("nobody drains, nobody retires"),
             }
         }
         self.add_up();

@@ -17,6 +17,7 @@ pub mod simulate;
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Tells a person what went wrong.
 pub(crate) fn complain(message: &str) {
@@ -31,14 +32,33 @@ fn runtime() -> anyhow::Result<Runtime> {
         .context("starting the runtime")
 }
 
-/// Resolves when the process is asked to end (SIGTERM, SIGINT).
-async fn asked_to_end() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    tokio::select! {
-        _ = terminate.recv() => Ok(()),
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("listening for SIGINT"),
+/// Wishes that the process end: SIGTERM and SIGINT. Made once and kept, no signal is missed.
+struct EndSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl EndSignals {
+    fn new() -> anyhow::Result<Self> {
+        Ok(EndSignals {
+            terminate: signal(SignalKind::terminate()).context("listening for SIGTERM")?,
+            interrupt: signal(SignalKind::interrupt()).context("listening for SIGINT")?,
+        })
     }
+
+    /// The next one.
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Resolves when the process is asked to end.
+async fn asked_to_end() -> anyhow::Result<()> {
+    EndSignals::new()?.next().await;
+    Ok(())
 }
 
 /// An HTTP client for talking to a gateway.

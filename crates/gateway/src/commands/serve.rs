@@ -1,9 +1,10 @@
 //! `fanfare serve`: the gateway.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use fanfare_telemetry::logs;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::App;
 use crate::config::{self, Config};
@@ -13,7 +14,12 @@ use crate::config::{self, Config};
 /// Reads one TOML file (see fanfare.example.toml); FANFARE_… variables override it. A wrong configuration is
 /// refused with every fault and its line, and nothing starts. On SIGTERM or SIGINT the gateway drains: it
 /// accepts nothing new, waits for answers that are out, and loses nothing; a second signal ends it at once,
-/// and loses nothing either (what had no answer is sent again at the next start, under the same ids).
+/// and loses nothing either (what had no answer is sent again at the next start, under the same ids). On SIGHUP
+/// it reads the file again: apps, keys, rates and some limits change without closing a healthy connection, what
+/// needs a restart is named, and a file with faults changes nothing.
+///
+/// Exit status: 0 drained, 1 cannot start or go on, 2 wrong usage or configuration, 3 ended before every answer
+/// was there (`drain_timeout` passed, or a second signal).
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The configuration file.
@@ -22,12 +28,34 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
-    let config = config::load(&args.config)?;
-    logs::init(&config.settings.log.level, config.settings.log.format)?;
-    super::runtime()?.block_on(serve(config))
+    let runtime = super::runtime()?;
+    let ended = runtime.block_on(async {
+        // First of all: without an answer of ours a SIGHUP would end the process.
+        let hangups = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
+        let config = config::load(&args.config)?;
+        logs::init(&config.settings.log.level, config.settings.log.format)?;
+        serve(config, &args.config, hangups).await
+    });
+    // A name that is being looked up is not waited for.
+    runtime.shutdown_background();
+    ended
 }
 
-async fn serve(config: Config) -> anyhow::Result<()> {
+/// The gateway ended before every push that was handed over had its answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Unfinished {
+    #[error(
+        "drain_timeout passed: {0} pushes had no answer; they are sent again at the next start, under the same ids"
+    )]
+    TimedOut(usize),
+    #[error(
+        "ended at the second signal; what had no answer is sent again at the next start, under the same ids"
+    )]
+    Hurried,
+}
+
+async fn serve(config: Config, path: &Path, mut hangups: Signal) -> anyhow::Result<()> {
+    let mut signals = super::EndSignals::new()?;
     let app = App::start(config).await?;
     let admin = app.admin.map_or_else(
         || "on the api's address".to_owned(),
@@ -35,35 +63,37 @@ async fn serve(config: Config) -> anyhow::Result<()> {
     );
     tracing::info!(api = %app.api, admin, "serving");
     println!("fanfare serves http://{}", app.api);
-    let asked = tokio::select! {
-        asked = super::asked_to_end() => asked,
-        // Without an answer of ours a SIGHUP would end the process.
-        never = on_hangup() => never,
-        reason = app.failed() => Err(anyhow::anyhow!("cannot go on: {reason}")),
+    let failed = tokio::select! {
+        () = signals.next() => None,
+        never = reload_on(&mut hangups, &app, path) => return never,
+        reason = app.failed() => Some(reason),
     };
-    asked?;
-    tracing::info!("draining");
+    let drain = async move {
+        if let Some(reason) = failed {
+            tracing::error!(reason, "cannot go on, ending");
+            app.abandon().await?;
+            anyhow::bail!("cannot go on: {reason}");
+        }
+        tracing::info!("draining");
+        let drained = app.drain().await?;
+        if !drained.in_time {
+            return Err(Unfinished::TimedOut(drained.left).into());
+        }
+        tracing::info!("drained");
+        Ok(())
+    };
     tokio::select! {
-        drained = app.drain() => {
-            if !drained? {
-                tracing::warn!("drain_timeout passed; what had no answer is sent again at the next start");
-            }
-            tracing::info!("drained");
-            Ok(())
-        }
-        again = super::asked_to_end() => {
-            again?;
-            Err(anyhow::anyhow!("ended before the drain was over; unfinished work goes on at the next start"))
-        }
+        ended = drain => ended,
+        () = signals.next() => Err(Unfinished::Hurried.into()),
     }
 }
 
-/// Says at each SIGHUP that the configuration is read at the start only.
-async fn on_hangup() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut hangup = signal(SignalKind::hangup()).context("listening for SIGHUP")?;
-    while hangup.recv().await.is_some() {
-        tracing::warn!("a changed configuration needs a restart; nothing was changed");
+/// Reads the configuration again at each SIGHUP, one after the other; those that came meanwhile are one. The signal
+/// means nothing any more once the gateway drains.
+async fn reload_on(hangups: &mut Signal, app: &App, path: &Path) -> anyhow::Result<()> {
+    while hangups.recv().await.is_some() {
+        // Told in the log: the gateway goes on with what is in force.
+        drop(app.reload_file(path).await);
     }
     std::future::pending().await
 }

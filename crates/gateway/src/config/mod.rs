@@ -27,7 +27,7 @@ pub use settings::Settings;
 use section::{Reading, Section};
 
 /// A checked configuration with usable credentials.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     pub settings: Settings,
     /// Each app as the door and as the sending side see it.

@@ -1,5 +1,7 @@
 //! Provider credentials: read, checked, and made ready to use.
 
+use std::sync::Arc;
+
 use fanfare_actors::{ApnsCredential, FcmCredential};
 use fanfare_link::{Endpoint, tls};
 use fanfare_providers::{apns as apns_provider, fcm as fcm_provider};
@@ -8,7 +10,7 @@ use super::section::Section;
 
 const CONNECTIONS_DEFAULT: usize = 4;
 
-pub(crate) fn apns(section: Section<'_>) -> Option<ApnsCredential> {
+pub(crate) fn apns(section: Section<'_>) -> Option<Arc<ApnsCredential>> {
     let topic = section.required_text("topic").map(str::to_owned);
     let production = endpoint(&section, "endpoint_production", "api.push.apple.com");
     let sandbox = endpoint(&section, "endpoint_sandbox", "api.sandbox.push.apple.com");
@@ -42,14 +44,14 @@ pub(crate) fn apns(section: Section<'_>) -> Option<ApnsCredential> {
     } else {
         signer.as_ref().map(drop)
     }?;
-    Some(ApnsCredential {
+    Some(Arc::new(ApnsCredential {
         signer,
         tls: tls?,
         topic: topic?,
         production: production?,
         sandbox: sandbox?,
         connections_max,
-    })
+    }))
 }
 
 fn signer(section: &Section<'_>, key: Option<&[u8]>) -> Option<apns_provider::Signer> {
@@ -69,7 +71,7 @@ fn signer(section: &Section<'_>, key: Option<&[u8]>) -> Option<apns_provider::Si
     }
 }
 
-pub(crate) fn fcm(section: Section<'_>) -> Option<FcmCredential> {
+pub(crate) fn fcm(section: Section<'_>) -> Option<Arc<FcmCredential>> {
     let account = section.secret("service_account", "service_account_file");
     if !section.has("service_account") && !section.has("service_account_file") {
         section.fault(
@@ -94,13 +96,13 @@ pub(crate) fn fcm(section: Section<'_>) -> Option<FcmCredential> {
     let ca = section.file("ca_file");
     let tls = tls_client(&section, ca.as_deref(), None);
     section.finish();
-    Some(FcmCredential {
+    Some(Arc::new(FcmCredential {
         account: account?,
         tls: tls?,
         endpoint: endpoint?,
         connections_max,
         rate_max,
-    })
+    }))
 }
 
 fn tls_client(

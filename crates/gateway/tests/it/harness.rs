@@ -85,10 +85,15 @@ impl World {
         self.url = url;
     }
 
+    /// From now on requests go to a gateway in a process of its own.
+    pub(crate) fn ask_at(&mut self, url: String) {
+        self.url = url;
+    }
+
     /// Drains the gateway; the simulators go on.
     pub(crate) async fn drain(&mut self) -> bool {
         let app = self.app.take().expect("a running gateway");
-        app.drain().await.expect("a clean drain")
+        app.drain().await.expect("a clean drain").in_time
     }
 
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {

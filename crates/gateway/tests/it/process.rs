@@ -42,11 +42,28 @@ impl Serving {
         environment: &[(&str, &str)],
     ) -> Serving {
         let mut command = command(directory, arguments);
-        command
-            .stdout(Stdio::piped())
-            .envs(environment.iter().copied());
+        command.envs(environment.iter().copied());
+        Serving::of(directory, command, async |_| {}).await
+    }
+
+    /// Starts a command, does something with its process meanwhile, and waits for its first line.
+    pub(crate) async fn start_while(
+        directory: &Path,
+        arguments: &[&str],
+        meanwhile: impl AsyncFnOnce(u32),
+    ) -> Serving {
+        Serving::of(directory, command(directory, arguments), meanwhile).await
+    }
+
+    async fn of(
+        directory: &Path,
+        mut command: Command,
+        meanwhile: impl AsyncFnOnce(u32),
+    ) -> Serving {
+        command.stdout(Stdio::piped());
         let log = std::fs::File::create(directory.join("stderr.log")).expect("a log file");
         let mut child = command.stderr(log).spawn().expect("a process");
+        meanwhile(child.id().expect("a running process")).await;
         let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line())
             .await

@@ -62,7 +62,8 @@ impl FromRequestParts<Shared> for User {
 }
 
 async fn authenticate(parts: &Parts, api: &Shared) -> Result<Caller, Problem> {
-    api.doors
+    api.now()
+        .doors
         .authenticate(&parts.headers, api.clock.now())
         .await
 }

@@ -88,6 +88,11 @@ impl Source {
         }))
     }
 
+    /// Whether it reads this URL within these limits.
+    pub(super) fn is_of(&self, url: &str, limits: &Limits) -> bool {
+        self.url == url && self.limits == *limits
+    }
+
     /// The keys to verify a token of this `kid` with.
     pub(super) async fn keys(
         self: &Arc<Self>,

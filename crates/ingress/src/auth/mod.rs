@@ -29,7 +29,7 @@ use credential::Credential;
 pub(crate) use credential::is_bearer;
 
 /// A configured API key: `ffk_<app>_<40 base62 characters>`, of which only the SHA-256 is kept.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiKey {
     pub name: String,
     pub sha256: [u8; 32],
@@ -45,7 +45,7 @@ pub enum KeyKind {
 }
 
 /// How an app's user JWTs are checked.
-#[derive(Clone)]
+#[derive(Clone, PartialEq)]
 pub struct JwtDoor {
     /// The only algorithms accepted; never taken from the token alone.
     pub algorithms: Vec<Algorithm>,
@@ -69,6 +69,34 @@ pub enum JwtKeys {
     Set(Vec<VerifyingKey>),
     /// A JWK set fetched from this URL, kept for [`JwksLimits::refresh`] and read again for an unknown `kid`.
     Url(String, JwksLimits),
+}
+
+impl PartialEq for JwtKeys {
+    fn eq(&self, other: &Self) -> bool {
+        let same_key = |(id, of, key): &VerifyingKey, (id2, of2, key2): &VerifyingKey| {
+            id == id2 && of == of2 && is_same_key(key, key2)
+        };
+        match (self, other) {
+            (JwtKeys::Secret(one), JwtKeys::Secret(other)) => is_same_key(one, other),
+            (JwtKeys::Set(one), JwtKeys::Set(other)) => {
+                one.len() == other.len() && one.iter().zip(other).all(|(a, b)| same_key(a, b))
+            }
+            (JwtKeys::Url(one, limits), JwtKeys::Url(other, limits2)) => {
+                one == other && limits == limits2
+            }
+            _ => false,
+        }
+    }
+}
+
+fn is_same_key(one: &DecodingKey, other: &DecodingKey) -> bool {
+    use jsonwebtoken::DecodingKeyKind::{RsaModulusExponent, SecretOrDer};
+    let is_same = match (one.kind(), other.kind()) {
+        (SecretOrDer(one), SecretOrDer(other)) => one == other,
+        (RsaModulusExponent { n, e }, RsaModulusExponent { n: n2, e: e2 }) => n == n2 && e == e2,
+        _ => false,
+    };
+    one.family() == other.family() && is_same
 }
 
 impl std::fmt::Debug for JwtDoor {
@@ -108,14 +136,21 @@ pub(crate) enum Who {
 }
 
 impl Doors {
+    /// Keys that were fetched `before` for the same app, URL and limits are kept.
+    ///
     /// # Errors
     /// When an app's keys come from a URL and no TLS client can be made (no trusted roots on this machine).
-    pub(crate) fn new(apps: &[AppDoor]) -> Result<Self, jwks::Unusable> {
+    pub(crate) fn new(apps: &[AppDoor], before: Option<&Doors>) -> Result<Self, jwks::Unusable> {
+        let known = |app: &AppDoor, url: &str, limits: &JwksLimits| {
+            let source = before?.app(app.id.as_str())?.jwks.as_ref()?;
+            source.is_of(url, limits).then(|| source.clone())
+        };
         let door = |app: &AppDoor| {
             let jwks = match app.jwt.as_ref().map(|jwt| &jwt.keys) {
-                Some(JwtKeys::Url(url, limits)) => {
-                    Some(jwks::Source::new(&app.id, url, limits.clone())?)
-                }
+                Some(JwtKeys::Url(url, limits)) => Some(match known(app, url, limits) {
+                    Some(source) => source,
+                    None => jwks::Source::new(&app.id, url, limits.clone())?,
+                }),
                 _ => None,
             };
             Ok(Door {

@@ -38,7 +38,7 @@ async fn who(doors: &Doors, headers: HeaderMap) -> String {
 }
 
 fn doors(apps: &[AppDoor]) -> Doors {
-    Doors::new(apps).unwrap()
+    Doors::new(apps, None).unwrap()
 }
 
 fn two_apps() -> Doors {

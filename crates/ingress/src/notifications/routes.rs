@@ -57,7 +57,7 @@ async fn send(
 ) -> Result<Response, Problem> {
     let app = &service.app.id;
     let key = idempotency::of(&headers, app, &body.value);
-    let new = request::read(body.value, app, &api.config, api.clock.now());
+    let new = request::read(body.value, app, &api.now().config, api.clock.now());
     let new = keyed(key, new)
         .map_err(|faults| Problem::invalid(StatusCode::UNPROCESSABLE_ENTITY, faults))?;
     let acceptance = api.rooms.accept(new).await?;

@@ -108,8 +108,9 @@ async fn a_body_over_the_limit_announced_or_not() {
 async fn bodies_take_room_and_give_it_back() {
     let rooms = Arc::new(StandIn::default());
     let clock = Clock::from_fn(|| NOW);
-    let api = Api::with_rooms(config(), rooms.clone(), Telemetry::new(), clock).unwrap();
+    let api = Api::with_rooms(in_force(config()), rooms.clone(), Telemetry::new(), clock);
     let harness = Harness {
+        in_force: api.in_force.clone(),
         router: api::router(api.clone(), true),
         rooms,
         telemetry: Telemetry::new(),
@@ -230,7 +231,7 @@ async fn operations_answer() {
 async fn operations_may_be_elsewhere() {
     let rooms = Arc::new(StandIn::default());
     let clock = Clock::from_fn(|| NOW);
-    let api = Api::with_rooms(config(), rooms, Telemetry::new(), clock).unwrap();
+    let api = Api::with_rooms(in_force(config()), rooms, Telemetry::new(), clock);
     let status = async |router: Router, path: &str| {
         let request = request("GET", path, "", None);
         router.oneshot(request).await.unwrap().status().as_u16()

@@ -179,3 +179,31 @@ async fn shutdown_finishes_what_is_under_way_and_takes_nothing_new() {
     within(stopping).await.unwrap();
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test]
+async fn while_it_drains_health_is_answered_and_all_else_refused() {
+    let server = Server::start(config()).await;
+    *server.rooms.draining.lock() = true;
+    *server.rooms.unready.lock() = vec!["draining".to_owned()];
+    let ask = async |path: &str| {
+        let mut stream = server.connect().await;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: a\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        (answer(&mut stream).await.to_ascii_lowercase(), stream)
+    };
+    let (refused, mut stream) = ask("/v1/stats").await;
+    assert!(refused.starts_with("http/1.1 503"), "{refused}");
+    for part in ["connection: close", "retry-after: 1", "shutting_down"] {
+        assert!(refused.contains(part), "{refused}");
+    }
+    let mut rest = Vec::new();
+    within(stream.read_to_end(&mut rest)).await.unwrap();
+    let (health, _) = ask("/healthz").await;
+    assert!(health.starts_with("http/1.1 200"), "{health}");
+    let (ready, _) = ask("/readyz").await;
+    assert!(
+        ready.starts_with("http/1.1 503") && ready.contains("draining"),
+        "{ready}"
+    );
+    server.stop().await;
+}

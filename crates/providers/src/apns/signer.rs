@@ -67,6 +67,20 @@ impl Signer {
     }
 }
 
+/// The same key under the same ids.
+impl PartialEq for Signer {
+    fn eq(&self, other: &Self) -> bool {
+        let Signer {
+            key,
+            key_id,
+            team_id,
+        } = self;
+        key.as_bytes() == other.key.as_bytes()
+            && *key_id == other.key_id
+            && *team_id == other.team_id
+    }
+}
+
 fn unusable(why: &str) -> Error {
     Error::Credential {
         what: "APNs key",

@@ -115,6 +115,24 @@ impl ServiceAccount {
     }
 }
 
+/// The same account with the same key.
+impl PartialEq for ServiceAccount {
+    fn eq(&self, other: &Self) -> bool {
+        let ServiceAccount {
+            project_id,
+            client_email,
+            token_uri,
+            key_id,
+            key,
+        } = self;
+        *project_id == other.project_id
+            && *client_email == other.client_email
+            && *token_uri == other.token_uri
+            && *key_id == other.key_id
+            && key.as_bytes() == other.key.as_bytes()
+    }
+}
+
 fn unusable(why: String) -> Error {
     Error::Credential {
         what: "service account file",

@@ -38,6 +38,7 @@ pub(super) struct Inbound {
     left: usize,
     started: bool,
     pub(super) pings: u64,
+    pub(super) goaways: u64,
 }
 
 impl Inbound {
@@ -76,6 +77,7 @@ impl Inbound {
                 self.left = length(rest);
                 let (kind, flags) = (rest[3], rest[4]);
                 self.pings += u64::from(kind == PING && flags & ACK == 0);
+                self.goaways += u64::from(kind == GOAWAY);
                 if kind == SETTINGS && flags & ACK != 0 && matches!(acknowledged(), Sifted::Drop) {
                     read += FRAME_HEADER;
                     continue;

@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::*;
 use crate::connection::{self, Connection};
 use crate::pool::News;
+use crate::pool::credential;
 
 struct Alone {
     rig: Rig,
@@ -25,12 +26,12 @@ impl Alone {
             }
         })
         .await;
-        let apps: Arc<[App]> = [app(&rig.simulator)].into();
+        let apps = [app(&rig.simulator)];
         let credential = credential::all(&apps).unwrap().remove(0);
         let args = connection::Args {
             id: 0,
             pool: pool.get().unwrap(),
-            app: credential.app().id.clone(),
+            app: credential.app().clone(),
             channel: credential.channel(),
             endpoint: credential.endpoint().clone(),
             tls: credential.tls().clone(),
@@ -142,7 +143,7 @@ async fn what_comes_after_the_end_goes_back_untouched() {
 #[tokio::test]
 async fn apns_is_asked_whether_it_lives_as_configured_and_fcm_never() {
     let simulator = Simulator::start(material().config()).await.unwrap();
-    let apps: Arc<[App]> = [app(&simulator)].into();
+    let apps = [app(&simulator)];
     let after = Some(Duration::from_secs(7));
     let configured = fanfare_link::Config {
         ping_after: after,

@@ -13,14 +13,15 @@ use super::{Handles, Slots};
 use crate::dispatcher::{self, Dispatcher, DispatcherHandle};
 use crate::feeder::{Feeder, FeederHandle};
 use crate::live::LiveBooks;
+use crate::notifications::gate::Gate;
 use crate::outcomes::{self, Outcomes, OutcomesHandle};
 use crate::random::Random;
 use crate::reaper::{self, Reaper, ReaperHandle};
-use crate::registry::{self, Registry, Rules};
+use crate::registry::{self, Registry, RegistryActor, Rules, Shelter};
 use crate::sweeper::{self, Sweeper};
 use crate::system::sending::{Make, Parts, Sending};
 use crate::system::{Config, Ways};
-use crate::{App, Error, Notifications, Result, notifications};
+use crate::{App, Error, GaveUp, Notifications, Result, notifications};
 
 /// What the tree is built from, once the root is there.
 pub(super) struct Plan {
@@ -36,18 +37,22 @@ impl Plan {
     /// Sink first, so that whoever sends finds its receiver.
     pub(super) async fn build(self, make: Make) -> Result<(Handles, Vec<Child>)> {
         let revocations = Arc::new(Revocations::new(self.config.revocations.clone()));
-        let live = LiveBooks::default();
         let slots = Slots::empty();
+        let live = LiveBooks::new(FeederHandle::new(slots.feeder.clone()));
         let random = Random::from_system();
-        let registry = self.registry(&revocations, &random).await?;
+        let (registry, shelter) = self.registry(&revocations, &random, &slots);
+        let slot = slots.registry.clone();
+        let supervisor = Child::new("registry", || RegistryActor, shelter, slot);
         let reaper = self.reaper(&registry, &slots);
         let outcomes = self.outcomes(&live, &slots);
-        let sending = make(self.parts(&random, &revocations, &slots));
+        let sending = make(self.parts(&random, &revocations, &slots))?;
         let pools = Child::sending(sending.clone());
         let dispatcher = self.dispatcher(&sending, &revocations, &slots);
         let feeder = self.feeder(&live, &slots);
         let sweeper = self.sweeper(&registry, &revocations, &slots);
-        let mut children = vec![reaper, outcomes, dispatcher, pools, feeder, sweeper];
+        let mut children = vec![
+            supervisor, reaper, outcomes, dispatcher, pools, feeder, sweeper,
+        ];
         for child in &mut children {
             let started = child.start(self.root.clone()).await;
             started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
@@ -62,28 +67,34 @@ impl Plan {
         Ok((handles, children))
     }
 
-    async fn registry(&self, revocations: &Arc<Revocations>, random: &Random) -> Result<Registry> {
-        let rules = |app: &App| {
-            let rules = Rules {
-                registration: app.registration.clone(),
-                on_dead_token: app.on_dead_token,
-            };
-            (app.id.clone(), rules)
-        };
+    fn registry(
+        &self,
+        revocations: &Arc<Revocations>,
+        random: &Random,
+        slots: &Slots,
+    ) -> (Registry, Shelter) {
         let random = random.clone();
-        Registry::spawn(registry::Args {
+        let args = registry::Args {
             store: self.ways.store.clone(),
             revocations: revocations.clone(),
-            apps: self.apps.iter().map(rules).collect(),
+            apps: self.apps.iter().map(Rules::of).collect(),
             config: self.config.registry.clone(),
             call_timeout: self.config.call_timeout,
             restart: self.ways.restart.clone(),
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
             random: Arc::new(move || random.next()),
-            parent: Some(self.root.clone()),
+            gave_up: self.gave_up(),
+        };
+        Registry::new(args, slots.registry.clone())
+    }
+
+    fn gave_up(&self) -> GaveUp {
+        let give_up = self.give_up.clone();
+        Arc::new(move |why| {
+            tracing::error!(error = why, "the tree gives up");
+            give_up.send_replace(Some(why));
         })
-        .await
     }
 
     fn reaper(&self, registry: &Registry, slots: &Slots) -> Child {
@@ -108,17 +119,15 @@ impl Plan {
             live: live.clone(),
             reaper: ReaperHandle::new(slots.reaper.clone()),
             telemetry: self.ways.telemetry.clone(),
+            gave_up: self.gave_up(),
         };
         Child::new("outcomes", || Outcomes, args, slots.outcomes.clone())
     }
 
     fn parts(&self, random: &Random, revocations: &Arc<Revocations>, slots: &Slots) -> Parts {
-        let give_up = self.give_up.clone();
         Parts {
             random: random.clone(),
-            gave_up: Arc::new(move |why| {
-                give_up.send_replace(Some(why));
-            }),
+            gave_up: self.gave_up(),
             config: self.config.clone(),
             apps: self.apps.clone(),
             ways: self.ways.clone(),
@@ -200,8 +209,8 @@ impl Plan {
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
             random,
-            draining: false.into(),
             waiting: 0.into(),
+            gate: Gate::open(),
         })
     }
 }

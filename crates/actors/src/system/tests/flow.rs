@@ -237,7 +237,7 @@ async fn a_drained_tree_refuses_and_leaves_the_rest_to_the_next() {
     rig.register(&app(), "ada", "a").await;
     let id = rig.send(&app(), To::Users(vec![user("ada")])).await;
     eventually("it is routed", async || rig.fake.held() == 1).await;
-    assert!(rig.system.drain(Duration::from_secs(5)).await);
+    assert!(rig.system.drain(Duration::from_secs(5)).await.in_time);
     let late = rig.system.notifications();
     let late = late.accept(new(&app(), To::Users(vec![user("ada")]))).await;
     assert!(matches!(late, Err(Error::ShuttingDown)));

@@ -26,6 +26,7 @@ use super::super::sending::{Make, Parts, Sending};
 use super::super::*;
 use crate::notifications::{IdempotencyKey, NewNotification, To, View};
 use crate::outcomes::Ending;
+use crate::registry::Registered;
 use fanfare_types::AppId;
 
 pub(super) fn app() -> AppId {
@@ -155,6 +156,12 @@ impl Sending for Arc<Fake> {
     /// It holds until released.
     fn cancelled(&self, _: &AppId) {}
 
+    fn reload<'a>(&'a self, apps: &'a [App]) -> BoxFuture<'a, Result<()>> {
+        let is_served = |delivery: &Delivery| apps.iter().any(|app| app.id == delivery.live.app);
+        self.held.lock().retain(is_served);
+        Box::pin(async { Ok(()) })
+    }
+
     fn stats(&self, _: Duration) -> BoxFuture<'_, Result<Vec<PoolStats>>> {
         Box::pin(async { Ok(Vec::new()) })
     }
@@ -197,7 +204,7 @@ pub(super) fn config() -> Config {
     }
 }
 
-fn apps() -> Vec<App> {
+pub(super) fn apps() -> Vec<App> {
     let make = |id| App {
         id,
         on_dead_token: OnDeadToken::Invalidate,
@@ -223,7 +230,7 @@ async fn spawn(config: Config, store: &Arc<dyn Store>, hold: bool) -> (System, A
             died_at: Mutex::default(),
         });
         tell.send(fake.clone()).unwrap();
-        Arc::new(fake)
+        Ok(Arc::new(fake))
     });
     let ways = Ways {
         store: store.clone(),
@@ -271,6 +278,15 @@ impl Rig {
     }
 
     pub(super) async fn register(&self, app: &AppId, name: &str, token: &str) -> Device {
+        self.try_register(app, name, token).await.unwrap().device
+    }
+
+    pub(super) async fn try_register(
+        &self,
+        app: &AppId,
+        name: &str,
+        token: &str,
+    ) -> Result<Registered> {
         let command = Register {
             device_key: None,
             address: address(token),
@@ -280,8 +296,7 @@ impl Rig {
             tags: None,
         };
         let registry = self.system.registry();
-        let registered = registry.register(app, &user(name), command).await;
-        registered.unwrap().device
+        registry.register(app, &user(name), command).await
     }
 
     /// This many devices of one user, with tokens `<prefix>0`, `<prefix>1` …

@@ -46,7 +46,7 @@ async fn a_later_registration_is_not_buried() {
     rig.fake.release();
     rig.settled(&app(), id).await;
     // The reaper has done its work when the tree is drained.
-    assert!(rig.system.drain(Duration::from_secs(5)).await);
+    assert!(rig.system.drain(Duration::from_secs(5)).await.in_time);
     assert_eq!(row(&rig, again.id).await.status, Status::Active);
     assert_eq!(row(&rig, marker.id).await.status, Status::Active);
 }
@@ -61,7 +61,7 @@ async fn a_wrong_key_empties_nothing_and_is_reported() {
     eventually("it is reported", reported).await;
     let stats = rig.system.stats().await.unwrap();
     assert_eq!(stats.misconfigured, ["shop/fcm/production"]);
-    assert!(rig.system.drain(Duration::from_secs(5)).await);
+    assert!(rig.system.drain(Duration::from_secs(5)).await.in_time);
     let rows = rig
         .store
         .devices_of(&app(), vec![user("ada")])

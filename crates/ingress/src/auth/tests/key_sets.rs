@@ -180,6 +180,50 @@ async fn fetched_keys_are_kept_and_an_unknown_kid_reads_them_again_once() {
 }
 
 #[tokio::test]
+async fn fetched_keys_outlive_a_configuration_that_asks_for_the_same() {
+    let signer = Signer::es256("1");
+    let (url, count) = identity_provider(vec![set(&[&signer]), set(&[&signer])]).await;
+    let before = fetching(&url, jwks::Limits::default());
+    assert_eq!(who(&before, signer.token(true)).await, "shop:u:");
+    let app = |limits: jwks::Limits, cookie: &str| {
+        let keys = JwtKeys::Url(url.clone(), limits);
+        let jwt = JwtDoor {
+            cookie: Some(cookie.to_owned()),
+            ..public_keys(vec![Algorithm::ES256], keys)
+        };
+        app("shop", &[], jwt)
+    };
+    let same = Doors::new(&[app(jwks::Limits::default(), "other")], Some(&before)).unwrap();
+    assert_eq!(who(&same, signer.token(true)).await, "shop:u:");
+    assert_eq!(count.load(Ordering::SeqCst), 1);
+    let other = jwks::Limits {
+        bytes_max: 100_000,
+        ..jwks::Limits::default()
+    };
+    let other = Doors::new(&[app(other, "other")], Some(&same)).unwrap();
+    assert_eq!(who(&other, signer.token(true)).await, "shop:u:");
+    assert_eq!(count.load(Ordering::SeqCst), 2);
+}
+
+#[test]
+fn doors_that_check_alike_are_equal() {
+    let (ec, ed) = (Signer::es256("1"), Signer::ed25519("1"));
+    let of = |signers: &[&Signer]| {
+        let keys = key_set(set(signers).as_bytes()).unwrap();
+        public_keys(vec![Algorithm::ES256], JwtKeys::Set(keys))
+    };
+    assert!(of(&[&ec, &ed]) == of(&[&ec, &ed]) && of(&[&ec]) != of(&[&ed]));
+    assert!(
+        jwt_door("a", None) == jwt_door("a", None) && jwt_door("a", None) != jwt_door("b", None)
+    );
+    let cookie = JwtDoor {
+        cookie: None,
+        ..jwt_door("a", None)
+    };
+    assert!(cookie != jwt_door("a", None));
+}
+
+#[tokio::test]
 async fn callers_at_once_share_one_fetch() {
     let signer = Signer::es256("1");
     let (url, count) = identity_provider(vec![set(&[&signer]), set(&[])]).await;

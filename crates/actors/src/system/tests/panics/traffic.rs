@@ -1,0 +1,175 @@
+//! What goes on while something panics.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use fanfare_core::registration::{Patch, Register};
+use fanfare_types::device::Meta;
+use fanfare_types::{
+    Address, AddressKind, Channel, DeviceId, Environment, NotificationId, Platform, UserId,
+};
+
+use super::super::super::*;
+use super::super::rig::{self, user};
+use super::stage::Stage;
+use crate::notifications::To;
+
+/// The longest a caller waits: `call_timeout`, and some time for a machine that is busy.
+const CALL_MAX: Duration = Duration::from_secs(7);
+
+/// A token that no other case has; FCM's when `n` is odd.
+pub(super) fn token(prefix: &str, n: usize) -> String {
+    static RUN: AtomicU64 = AtomicU64::new(0);
+    let unique = RUN.fetch_add(1, Ordering::Relaxed);
+    let kind = if prefix == "dead" { "dead" } else { "abcd" };
+    let channel = if n % 2 == 0 { "a" } else { "f" };
+    let text = format!("{kind}{channel}{unique:x}");
+    format!("{text:0<64}")
+}
+
+pub(super) fn address(token: &str) -> Address {
+    let channel = match token.as_bytes()[4] {
+        b'a' => Channel::IosPush,
+        _ => Channel::Fcm,
+    };
+    let kind = AddressKind::RegistrationToken;
+    Address::new(channel, kind, Environment::Production, token)
+}
+
+/// An answer in time; an error is an answer.
+async fn in_time<T>(call: impl Future<Output = Result<T>>) -> Option<T> {
+    let begun = Instant::now();
+    let answer = tokio::time::timeout(CALL_MAX, call).await;
+    let answer = answer.unwrap_or_else(|_| panic!("no answer after {:?}", begun.elapsed()));
+    answer.ok()
+}
+
+impl Stage<'_> {
+    /// A round of everything that callers do.
+    pub(super) async fn round(&self) {
+        let n = {
+            let mut books = self.books.borrow_mut();
+            books.rounds += 1;
+            books.rounds
+        };
+        let (ada, bob) = (user(&format!("ada{n}")), user(&format!("bob{n}")));
+        let [first, second, dead] = ["t", "t", "dead"].map(|prefix| token(prefix, n));
+        let others = token("t", n + 1);
+        tokio::join!(
+            self.register(&ada, &first),
+            self.register(&ada, &dead),
+            self.register(&bob, &others),
+            async {
+                self.register(&bob, &second).await;
+                self.touch(&bob, &second).await;
+            },
+        );
+        tokio::join!(
+            self.send(&ada, None),
+            self.send(&bob, None),
+            self.send(&bob, Some(Duration::from_millis(15))),
+            self.cancel(&ada),
+            self.look(),
+            self.change_hands(&ada, &bob, &first),
+        );
+        self.look().await;
+        self.leave(&bob, &second).await;
+    }
+
+    /// Returns whether it was acknowledged. Until then nobody can say whose the device is.
+    pub(super) async fn register(&self, user: &UserId, token: &str) -> bool {
+        self.books.borrow_mut().owners.remove(token);
+        let command = Register {
+            device_key: None,
+            address: address(token),
+            platform: Some(Platform::Android),
+            tenant: None,
+            meta: Meta::default(),
+            tags: None,
+        };
+        let registry = self.system.registry();
+        let app = rig::app();
+        let answer = in_time(registry.register(&app, user, command)).await;
+        if answer.is_some() {
+            let owner = Some(user.clone());
+            self.books
+                .borrow_mut()
+                .owners
+                .insert(token.to_owned(), owner);
+        }
+        answer.is_some()
+    }
+
+    async fn row(&self, token: &str) -> Option<DeviceId> {
+        let key = address(token).key(None);
+        let row = self.store.holder(&rig::app(), key).await.unwrap();
+        row.map(|row| row.id)
+    }
+
+    async fn touch(&self, user: &UserId, token: &str) {
+        if let Some(id) = self.row(token).await {
+            let patch = Patch {
+                locale: Some(Some("de".to_owned())),
+                ..Patch::default()
+            };
+            let registry = self.system.registry();
+            in_time(registry.patch(&rig::app(), user, id, patch)).await;
+        }
+    }
+
+    async fn leave(&self, user: &UserId, token: &str) {
+        if let Some(id) = self.row(token).await {
+            self.books.borrow_mut().owners.remove(token);
+            let registry = self.system.registry();
+            let app = rig::app();
+            let mut tries = 0;
+            while in_time(registry.delete(&app, user, id)).await.is_none() && tries < 20 {
+                tries += 1;
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            let gone = self.row(token).await.is_none();
+            assert!(gone || tries == 20, "a device that was deleted is there");
+            if gone {
+                self.books
+                    .borrow_mut()
+                    .owners
+                    .insert(token.to_owned(), None);
+            }
+        }
+    }
+
+    async fn change_hands(&self, from: &UserId, to: &UserId, token: &str) {
+        if self.register(to, token).await {
+            let now = Clock::system().now();
+            let moved = (token.to_owned(), from.clone(), now);
+            self.books.borrow_mut().moved.push(moved);
+        }
+    }
+
+    /// The user's name goes along as the collapse key.
+    pub(super) async fn send(
+        &self,
+        user: &UserId,
+        after: Option<Duration>,
+    ) -> Option<NotificationId> {
+        let mut new = rig::new(&rig::app(), To::Users(vec![user.clone()]));
+        new.options.collapse_key = Some(user.as_str().into());
+        new.options.send_at = after.map(|after| Clock::system().now() + after);
+        let notifications = self.system.notifications();
+        let accepted = in_time(notifications.accept(new)).await?;
+        self.books.borrow_mut().accepted.push(accepted.id);
+        Some(accepted.id)
+    }
+
+    async fn cancel(&self, user: &UserId) {
+        if let Some(id) = self.send(user, None).await {
+            let notifications = self.system.notifications();
+            in_time(notifications.cancel(&rig::app(), id)).await;
+        }
+    }
+
+    async fn look(&self) {
+        in_time(self.system.stats()).await;
+        in_time(async { Ok(self.system.unready().await) }).await;
+    }
+}
