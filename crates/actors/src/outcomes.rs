@@ -223,6 +223,7 @@ async fn write(store: Arc<dyn Store>, endings: Vec<Ending>, gave_up: GaveUp) -> 
         tokio::time::sleep(delay).await;
         delay = (delay * 2).min(RETRY_DELAY_MAX);
     }
+    failpoint!("outcomes", "recorded");
     // A successor knows nothing of this write; the feeder clears what it leaves.
     Msg::Written(close_books(endings))
 }

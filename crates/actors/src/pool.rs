@@ -299,9 +299,10 @@ impl State {
         };
         let turn = usize::try_from(id).unwrap_or(0) + self.args.first_sender;
         let sender = senders.get(turn % senders.len().max(1));
-        let _entered = sender.map(Handle::enter);
-        let (connection, started) =
-            ActorRuntime::spawn_linked_instant(None, Connection, args, myself.get_cell())?;
+        let (connection, started) = {
+            let _entered = sender.map(Handle::enter);
+            ActorRuntime::spawn_linked_instant(None, Connection, args, myself.get_cell())?
+        };
         let closed = move || Msg::News(id, News::Closed);
         // Of one that could not start, or whose runtime is gone, supervision tells nothing.
         task::spawn(myself, ("pool", "start"), closed(), async move {

@@ -241,3 +241,77 @@ fn nothing_is_left_open() {
         }
     }
 }
+
+/// The sources of `actors`, without its tests.
+fn actors() -> Vec<(PathBuf, String)> {
+    let mut sources = all_sources();
+    let folder = Path::new("crates").join("actors").join("src");
+    sources.retain(|(path, _)| {
+        let path = path.strip_prefix(root()).unwrap_or(path);
+        path.starts_with(&folder) && !is_test(path)
+    });
+    sources
+}
+
+#[test]
+fn every_actor_writes_its_supervision_out() {
+    let mut found = 0;
+    for (path, text) in actors() {
+        let actors = text.matches("\nimpl Actor for ").count();
+        for part in [
+            "async fn handle_supervisor_evt(",
+            "handling!(&",
+            "\"pre_start\");",
+        ] {
+            let parts = text.matches(part).count();
+            assert_eq!(parts, actors, "{}: {part} for each actor", path.display());
+        }
+        found += actors;
+    }
+    assert!(found >= 12, "the search finds actors");
+}
+
+/// A task whose panic nobody hears of leaves its actor waiting for ever.
+#[test]
+fn tasks_of_actors_are_watched() {
+    // It awaits its task, and a panic there is its caller's 503.
+    let awaits = ["task.rs", "accept.rs"];
+    for (path, text) in actors() {
+        let name = path.file_name().and_then(|name| name.to_str());
+        let spawns = text.matches("tokio::spawn(").count();
+        let may = usize::from(name.is_some_and(|name| awaits.contains(&name)));
+        assert_eq!(spawns, may, "{}: use crate::task", path.display());
+    }
+}
+
+/// A panic ends its task or actor and nothing else, and can only be provoked in tests.
+#[test]
+fn panics_unwind_and_failpoints_are_for_tests() {
+    let manifest = std::fs::read_to_string(root().join("Cargo.toml")).expect("a manifest");
+    assert!(!manifest.contains("panic ="), "panics must unwind");
+    for (package, features) in features() {
+        let asks = |feature: &Value| feature == "failpoints";
+        assert!(!features.iter().any(asks), "{package} ships failpoints");
+    }
+}
+
+/// The features that normal dependencies ask for, and those that are on by default.
+fn features() -> Vec<(String, Vec<Value>)> {
+    let mut cargo = Command::new(env!("CARGO"));
+    let output = cargo
+        .args(["metadata", "--format-version", "1", "--no-deps", "--locked"])
+        .current_dir(root())
+        .output();
+    let metadata: Value =
+        serde_json::from_slice(&output.expect("cargo metadata").stdout).expect("JSON");
+    let of = |package: &Value| {
+        let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
+        let dependencies = list(&package["dependencies"]).into_iter();
+        let normal = dependencies.filter(|dependency| dependency["kind"].is_null());
+        let mut features: Vec<_> = normal.flat_map(|d| list(&d["features"])).collect();
+        features.extend(list(&package["features"]["default"]));
+        (package["name"].to_string(), features)
+    };
+    let packages = metadata["packages"].as_array().expect("packages");
+    packages.iter().map(of).collect()
+}

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use fanfare_types::{Clock, Timestamp};
-use reqwest::{Method, StatusCode};
+use reqwest::{Method, RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -73,8 +73,18 @@ async fn half_open(world: &Serving, text: &str) -> TcpStream {
     stream
 }
 
+/// One that nobody listens at now.
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("an address")
+}
+
 async fn is_draining(world: &World) -> bool {
-    let Ok(response) = world.request(Method::GET, "/readyz").send().await else {
+    is_draining_at(world.request(Method::GET, "/readyz")).await
+}
+
+async fn is_draining_at(readiness: RequestBuilder) -> bool {
+    let Ok(response) = readiness.send().await else {
         return false;
     };
     response.status() == StatusCode::SERVICE_UNAVAILABLE
@@ -177,7 +187,14 @@ async fn a_provider_that_never_answers_holds_a_drain_up_for_drain_timeout() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_second_signal_ends_at_once_and_loses_nothing() {
-    let mut world = world(Options::default()).await;
+    let mut world = world(Options {
+        edit: Some(|text| format!("admin = \"{}\"\n{text}", free_address())),
+        ..Options::default()
+    })
+    .await;
+    let config = std::fs::read_to_string(&world.sandbox.config).expect("the configuration");
+    let admin = config.split('"').nth(1).expect("an address").to_owned();
+    let readiness = || reqwest::Client::new().get(format!("http://{admin}/readyz"));
     world.rules(&json!([{ "then": { "silence": { "processed": false } } }]));
     for (first, second) in [("TERM", "TERM"), ("INT", "TERM")] {
         let mut serving = serve(&mut world, &[]).await;
@@ -186,7 +203,7 @@ async fn a_second_signal_ends_at_once_and_loses_nothing() {
         eventually(|| async { (world.simulator.books().totals().apns.requests > 0).then_some(()) })
             .await;
         serving.signal(first).await;
-        eventually(|| async { is_draining(&world).await.then_some(()) }).await;
+        eventually(|| async { is_draining_at(readiness()).await.then_some(()) }).await;
         let refused = world
             .service(Method::POST, "/v1/notifications")
             .json(&body(None))

@@ -2,6 +2,7 @@ use fanfare_simulator::Provider;
 use fanfare_simulator::rules::{Reaction, Rule, Span, When};
 
 use super::*;
+use crate::failpoint::plan;
 
 #[tokio::test]
 async fn without_a_credential_it_ends_as_failed() {
@@ -130,6 +131,63 @@ async fn a_crashed_connection_gives_back_what_it_had_and_is_replaced() {
     rig.wait_ended(11).await;
     assert_eq!(rig.outcomes(), [(Outcome::Delivered, String::new(), 11)]);
     assert!(live.progress.losses().is_empty());
+}
+
+#[tokio::test]
+async fn a_crashed_connection_does_not_send_one_time_passwords_twice() {
+    let rig = Rig::start().await;
+    let rules = vec![slow(Provider::Apns, 60_000)];
+    rig.simulator.set_rules(rules).unwrap();
+    let live = rig.live(OnUnknown::Drop);
+    rig.pools
+        .deliver(rig.deliveries(&live, Channel::IosPush, 1));
+    eventually("it is under way", async || {
+        live.progress.counts().in_flight == 1
+    })
+    .await;
+    let pool = rig.pools.0.slots[0].get().unwrap();
+    for connection in pool.get_children() {
+        connection.kill();
+    }
+    rig.wait_ended(1).await;
+    let failed = (Outcome::Failed, "no_answer".to_owned(), 1);
+    assert_eq!(rig.outcomes(), [failed]);
+}
+
+#[tokio::test]
+async fn connections_that_keep_crashing_are_given_up() {
+    let rig = Rig::start().await;
+    let mut gave_up = rig.gave_up.clone();
+    let crash = async {
+        loop {
+            rig.send(Channel::Fcm, 1);
+            plan::arm(&[(("connection", "Hand"), &[1])]);
+            eventually("it has crashed", async || {
+                plan::panicked(("connection", "Hand")) == 1
+            })
+            .await;
+        }
+    };
+    let why = tokio::select! {
+        () = crash => unreachable!(),
+        why = tokio::time::timeout(DEADLINE, gave_up.wait_for(Option::is_some)) => why,
+    };
+    let why = why.unwrap().unwrap().clone().unwrap();
+    assert!(why.contains("connections of shop (fcm)"), "{why}");
+}
+
+#[tokio::test]
+async fn a_sender_runtime_that_is_gone_does_not_swallow_what_it_is_given() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let gone = runtime.handle().clone();
+    runtime.shutdown_background();
+    let rig = Rig::with(|_| {}, vec![gone, Handle::current()]).await;
+    rig.send(Channel::IosPush, 5);
+    rig.send(Channel::Fcm, 5);
+    rig.wait_ended(10).await;
 }
 
 #[tokio::test]

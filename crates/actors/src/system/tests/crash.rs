@@ -115,6 +115,48 @@ async fn a_dead_actor_is_replaced_and_what_it_lost_is_read_again() {
 }
 
 #[tokio::test]
+async fn what_a_crash_lost_does_not_wait_for_the_rest_of_its_notification() {
+    let rig = Rig::new(config(), true).await;
+    rig.crowd(&app(), "ada", "a", 3).await;
+    rig.register(&app(), "ada", "slow").await;
+    let id = rig.send(&app(), To::Users(vec![user("ada")])).await;
+    eventually("all are held", async || rig.fake.held() == 4).await;
+    rig.fake.lose_the_quick();
+    let ended = async || rig.view(&app(), id).await.counts.delivered == 3;
+    eventually("the lost ones end", ended).await;
+    assert_eq!((rig.fake.held(), rig.fake.sent().len()), (1, 3));
+    rig.fake.release();
+    assert_eq!(rig.settled(&app(), id).await.counts.delivered, 4);
+    rig.no_permits_taken().await;
+}
+
+#[tokio::test]
+async fn what_a_crash_lost_waits_for_room_like_all_else() {
+    let mut small = config();
+    small.admission.deliveries_per_app_max = 4;
+    let rig = Rig::new(small, true).await;
+    rig.crowd(&app(), "ada", "a", 3).await;
+    rig.register(&app(), "ada", "slow").await;
+    let first = rig.send(&app(), To::Users(vec![user("ada")])).await;
+    eventually("all are held", async || rig.fake.held() == 4).await;
+    rig.fake.lose_the_quick();
+    // Whoever is first has the room; in the end all have had it.
+    let again = new(
+        &app(),
+        To::Addresses(["slow1", "slow2"].map(address).into()),
+    );
+    let second = rig.system.notifications().accept(again).await;
+    let ended = async || rig.view(&app(), first).await.counts.delivered == 3;
+    eventually("the lost ones end", ended).await;
+    rig.fake.release();
+    assert_eq!(rig.settled(&app(), first).await.counts.delivered, 4);
+    if let Ok(second) = second {
+        assert_eq!(rig.settled(&app(), second.id).await.counts.delivered, 2);
+    }
+    rig.no_permits_taken().await;
+}
+
+#[tokio::test]
 async fn a_tree_that_cannot_be_kept_alive_says_so() {
     let rig = Rig::new(config(), false).await;
     let kill = async {

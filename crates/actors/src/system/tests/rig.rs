@@ -67,6 +67,15 @@ impl Fake {
         self.held.lock().clear();
     }
 
+    /// As a crash of the pools would, but for the slow ones; and holds these only.
+    pub(super) fn lose_the_quick(&self) {
+        self.hold.store(false, Ordering::SeqCst);
+        let is_slow = |delivery: &Delivery| delivery.address.expose().starts_with("slow");
+        let (slow, lost) = self.held.lock().drain(..).partition(is_slow);
+        *self.held.lock() = slow;
+        drop::<Vec<_>>(lost);
+    }
+
     /// From now on the provider says of the dead that they died long ago.
     pub(super) fn died_long_ago(&self) {
         *self.died_at.lock() = Some(Timestamp(1));

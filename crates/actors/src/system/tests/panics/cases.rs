@@ -87,6 +87,7 @@ const OTHERS: &[Point] = &[
     ("connection", "drive"),
     ("outcomes", "pre_start"),
     ("outcomes", "write"),
+    ("outcomes", "recorded"),
     ("reaper", "pre_start"),
     ("reaper", "burial"),
     ("feeder", "pre_start"),
