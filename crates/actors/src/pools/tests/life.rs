@@ -145,7 +145,7 @@ async fn a_crashed_connection_does_not_send_one_time_passwords_twice() {
         live.progress.counts().in_flight == 1
     })
     .await;
-    let pool = rig.pools.0.slots[0].get().unwrap();
+    let pool = rig.pools.slots()[0].get().unwrap();
     for connection in pool.get_children() {
         connection.kill();
     }
