@@ -8,7 +8,7 @@ pub(crate) mod credential;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use fanfare_core::pool::{ConnectionId, Effect, Ended, Pool as Core, Returned, World};
+use fanfare_core::pool::{ConnectionId, Effect, Ended, Pool as Core, Recovery, Returned, World};
 use fanfare_core::retry;
 use fanfare_core::revocations::Revocations;
 use fanfare_providers::Error;
@@ -33,6 +33,7 @@ pub(crate) struct Args {
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) link: fanfare_link::Config,
+    pub(crate) recovery: Recovery,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) telemetry: Telemetry,
@@ -58,7 +59,12 @@ pub(crate) enum Msg {
 pub(crate) enum News {
     Opened,
     Streams(u32),
-    GoingAway,
+    /// `calm`: we were too much for the provider.
+    GoingAway {
+        calm: bool,
+    },
+    /// The provider answered nothing for as long as an answer may take.
+    Silent,
     Returned(Vec<Returned>),
     Closed,
 }
@@ -84,7 +90,11 @@ impl Actor for Pool {
         let credential = &args.credential;
         let retry = retry::Policy::for_channel(credential.channel());
         Ok(State {
-            core: Core::new(credential.limits(), retry, credential.needs_token()),
+            core: Core::new(
+                credential.limits(&args.recovery),
+                retry,
+                credential.needs_token(),
+            ),
             effects: Vec::new(),
             connections: HashMap::new(),
             token: None,
@@ -150,7 +160,8 @@ impl State {
             Msg::Work(batch) => self.core.on_work(batch, world),
             Msg::News(id, News::Opened) => self.core.on_opened(id, world),
             Msg::News(id, News::Streams(count)) => self.core.on_streams(id, count, world),
-            Msg::News(id, News::GoingAway) => self.core.on_going_away(id, world),
+            Msg::News(id, News::GoingAway { calm }) => self.core.on_going_away(id, calm, world),
+            Msg::News(id, News::Silent) => self.core.on_silent(id, world),
             Msg::News(id, News::Returned(batch)) => self.core.on_returned(id, batch, world),
             Msg::News(id, News::Closed) => self.core.on_closed(id, world),
             Msg::Token(Ok(renewed)) => {

@@ -11,6 +11,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_core::pool::Recovery;
 use fanfare_core::restart::{History, Policy, Verdict};
 use fanfare_core::revocations::Revocations;
 use fanfare_telemetry::Telemetry;
@@ -200,6 +201,7 @@ pub(crate) struct Args {
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) link: fanfare_link::Config,
+    pub(crate) recovery: Recovery,
     pub(crate) restart: Policy,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
@@ -249,7 +251,7 @@ impl Actor for Supervisor {
             history: History::default(),
             actor: None,
         };
-        let pools = credential::all(&args.apps)?;
+        let pools = credential::all(&args.apps, &args.link.resolver)?;
         let mut state = State {
             pools: pools.into_iter().map(child).collect(),
             args,
@@ -302,6 +304,7 @@ impl State {
             dispatcher: self.args.dispatcher.clone(),
             revocations: self.args.revocations.clone(),
             link: self.args.link.clone(),
+            recovery: self.args.recovery.clone(),
             clock: self.args.clock.clone(),
             random: self.args.random.clone(),
             telemetry: self.args.telemetry.clone(),

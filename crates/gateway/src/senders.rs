@@ -43,6 +43,8 @@ fn start_one(index: usize) -> anyhow::Result<Sender> {
     let run = move || {
         // Whether told to stop or left behind, the thread ends.
         drop(runtime.block_on(stopped));
+        // A name that is still being looked up would hold it for as long as the system's resolver likes.
+        runtime.shutdown_background();
     };
     let thread = std::thread::Builder::new()
         .name(format!("sender-{index}"))

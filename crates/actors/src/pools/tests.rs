@@ -75,6 +75,7 @@ impl Rig {
             dispatcher,
             revocations: Arc::new(Revocations::new(revocations::Limits::default())),
             link: fanfare_link::Config::default(),
+            recovery: fanfare_core::pool::Recovery::default(),
             restart: restart::Policy {
                 restarts_max: 2,
                 ..restart::Policy::default()

@@ -62,6 +62,7 @@ pub(super) fn pools(senders: Vec<Handle>) -> Make {
             dispatcher: parts.dispatcher,
             revocations: parts.revocations,
             link: parts.config.link,
+            recovery: parts.config.recovery,
             restart: parts.ways.restart,
             clock: parts.ways.clock,
             random: parts.random,

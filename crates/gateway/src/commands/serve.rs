@@ -24,7 +24,11 @@ pub struct Args {
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let config = config::load(&args.config)?;
     logs::init(&config.settings.log.level, config.settings.log.format)?;
-    super::runtime()?.block_on(serve(config))
+    let runtime = super::runtime()?;
+    let served = runtime.block_on(serve(config));
+    // A name that is still being looked up would hold it for as long as the system's resolver likes.
+    runtime.shutdown_background();
+    served
 }
 
 async fn serve(config: Config) -> anyhow::Result<()> {
