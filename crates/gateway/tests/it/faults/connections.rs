@@ -5,7 +5,7 @@ use std::time::Instant;
 use fanfare_simulator::Provider;
 use serde_json::{Value, json};
 
-use super::scene::{BOTH, Scene};
+use super::scene::{Scene, both};
 use crate::harness::eventually;
 
 /// Most connections that may be tried in this time, with waits of at least half of `reconnect_max`.
@@ -16,8 +16,8 @@ fn most_tries(since: Instant) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_goes_silent_is_replaced() {
-    let scene = Scene::new().await;
-    for provider in BOTH {
+    both(async |provider| {
+        let scene = Scene::new().await;
         scene.ail(
             provider,
             json!([{ "when": { "skip": 10 }, "times": 1, "then": "freeze" }]),
@@ -32,8 +32,9 @@ async fn a_connection_that_goes_silent_is_replaced() {
         let connections = scene.connections(provider);
         assert!(connections.opened <= 4, "{connections:?}");
         assert_eq!(connections.pings, 0, "it was found out without a PING");
-    }
-    scene.nothing_is_left().await;
+        scene.nothing_is_left().await;
+    })
+    .await;
 }
 
 /// An idle one is found out by PING, so that no push is lost to it; where PING is allowed.
@@ -55,8 +56,8 @@ async fn a_silent_connection_is_found_out_by_ping() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn tcp_closed_in_mid_answer() {
-    let scene = Scene::new().await;
-    for provider in BOTH {
+    both(async |provider| {
+        let scene = Scene::new().await;
         let close = json!({ "close": { "after": "headers" } });
         scene.ail(
             provider,
@@ -74,18 +75,20 @@ async fn tcp_closed_in_mid_answer() {
         let failed = ("failed".to_owned(), "no_answer".to_owned(), 1);
         assert_eq!(outcomes.get(&failed), Some(&1), "{outcomes:?}");
         assert_eq!(scene.duplicates(provider), duplicates);
-    }
-    scene.nothing_is_left().await;
+        scene.nothing_is_left().await;
+    })
+    .await;
 }
 
 /// The rule holds for every connection until it is lifted. Nothing is sent, tries are bounded, others do not notice;
 /// and then all goes out at once, by the first attempt.
-async fn no_way_in(then: Value) {
-    let scene = Scene::new().await;
-    for provider in BOTH {
+async fn no_way_in(then: &Value) {
+    both(async |provider| {
+        let scene = Scene::new().await;
+        let first = scene.send(provider, 5).await;
+        scene.delivered(&first).await;
         let (began, before) = (Instant::now(), scene.connections(provider).opened);
         let requests = scene.totals(provider).requests;
-        // FCM has served as the other provider by now: what is open stays open, so it ends here.
         scene.ail(provider, json!([{ "on": "connection", "then": then }]));
         let closed = scene.world.simulator.close_connections(provider);
         closed.await.expect("closed");
@@ -104,50 +107,51 @@ async fn no_way_in(then: Value) {
         scene.delivered_at_once(&urgent).await;
         scene.no_duplicates(provider);
         assert!(scene.connections(provider).open <= 4);
-    }
-    scene.nothing_is_left().await;
+        scene.nothing_is_left().await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tls_handshake_that_hangs() {
-    no_way_in(json!("hang")).await;
+    no_way_in(&json!("hang")).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_certificate() {
-    no_way_in(json!({ "certificate": "expired" })).await;
+    no_way_in(&json!({ "certificate": "expired" })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_for_another_name() {
-    no_way_in(json!({ "certificate": "wrong_name" })).await;
+    no_way_in(&json!({ "certificate": "wrong_name" })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_certificate_of_an_unknown_authority() {
-    no_way_in(json!({ "certificate": "untrusted" })).await;
+    no_way_in(&json!({ "certificate": "untrusted" })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_accepts_and_closes_at_once() {
-    no_way_in(json!({ "close": {} })).await;
+    no_way_in(&json!({ "close": {} })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_closes_after_the_handshake() {
-    no_way_in(json!({ "close": { "after": "handshake" } })).await;
+    no_way_in(&json!({ "close": { "after": "handshake" } })).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_peer_that_says_nothing_after_the_handshake() {
-    no_way_in(json!({ "silence": {} })).await;
+    no_way_in(&json!({ "silence": {} })).await;
 }
 
 /// The port is closed, or nobody takes what comes to it.
 #[tokio::test(flavor = "multi_thread")]
 async fn connection_refused_or_never_taken() {
-    let scene = Scene::new().await;
-    for provider in BOTH {
+    both(async |provider| {
+        let scene = Scene::new().await;
         let simulator = &scene.world.simulator;
         simulator
             .set_listening(provider, false)
@@ -172,8 +176,9 @@ async fn connection_refused_or_never_taken() {
             .expect("all ears");
         scene.delivered_at_once(&sent).await;
         scene.no_duplicates(provider);
-    }
-    scene.nothing_is_left().await;
+        scene.nothing_is_left().await;
+    })
+    .await;
 }
 
 /// A name that nobody has (RFC 6761).

@@ -4,7 +4,7 @@ use fanfare_simulator::Provider;
 use fanfare_simulator::rules::Span;
 use serde_json::json;
 
-use super::scene::{BOTH, Scene};
+use super::scene::{Scene, both};
 
 /// So that streams above and below the last one are open when GOAWAY comes.
 fn slow(config: &mut fanfare_simulator::Config) {
@@ -13,9 +13,9 @@ fn slow(config: &mut fanfare_simulator::Config) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn goaway_with_streams_above_and_below_its_last_one() {
+    both(async |provider| {
     let scene = Scene::with("", None, Some(slow)).await;
     let goaway = json!({ "goaway": { "code": "NO_ERROR", "debug": "{\"reason\":\"Shutdown\"}", "last": "before" } });
-    for provider in BOTH {
         let rule = json!([{ "when": { "skip": 5, "every": 20 }, "times": 3, "then": goaway }]);
         scene.ail(provider, rule);
         let sent = scene.send(provider, 100).await;
@@ -24,16 +24,17 @@ async fn goaway_with_streams_above_and_below_its_last_one() {
         scene.no_duplicates(provider);
         let turned_away = scene.totals(provider).answered(0, Some("goaway"));
         assert!(turned_away >= 3, "{turned_away}");
-    }
     scene.nothing_is_left().await;
+    })
+    .await;
 }
 
 /// What was not processed goes on, but on no new connection before some time has passed.
 #[tokio::test(flavor = "multi_thread")]
 async fn goaway_with_enhance_your_calm() {
+    both(async |provider| {
     let scene = Scene::new().await;
     let calm = json!({ "goaway": { "code": "ENHANCE_YOUR_CALM", "debug": "too_many_pings", "last": "before" } });
-    for provider in BOTH {
         scene.ail(
             provider,
             json!([{ "when": { "skip": 5 }, "times": 3, "then": calm }]),
@@ -48,8 +49,9 @@ async fn goaway_with_enhance_your_calm() {
             // Half of reconnect_max is the least.
             assert!(wait >= 140, "the next push came after {wait} ms");
         }
-    }
     scene.nothing_is_left().await;
+    })
+    .await;
 }
 
 /// Milliseconds from each GOAWAY to the next push.

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::scene::{BOTH, Scene};
+use super::scene::{Scene, both};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn endless_answers_cost_no_connection() {
-    let scene = Scene::new().await;
-    for provider in BOTH {
+    both(async |provider| {
+        let scene = Scene::new().await;
         let first = scene.send(provider, 1).await;
         scene.delivered(&first).await;
         let opened = scene.connections(provider).opened;
@@ -25,14 +25,15 @@ async fn endless_answers_cost_no_connection() {
         // A window of 64 KiB a stream is all that could be on its way.
         let connections = scene.connections(provider);
         assert_eq!(connections.opened, opened, "{connections:?}");
-    }
-    scene.nothing_is_left().await;
+        scene.nothing_is_left().await;
+    })
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn oversized_headers_cost_their_push_an_attempt() {
-    let scene = Scene::new().await;
-    for provider in BOTH {
+    both(async |provider| {
+        let scene = Scene::new().await;
         let large = |bytes: u64| json!({ "answer": { "status": 200, "header_bytes": bytes } });
         scene.ail(
             provider,
@@ -55,6 +56,7 @@ async fn oversized_headers_cost_their_push_an_attempt() {
         scene.delivered(&sent).await;
         scene.duplicates(provider);
         assert!(scene.connections(provider).opened <= opened + 4);
-    }
-    scene.nothing_is_left().await;
+        scene.nothing_is_left().await;
+    })
+    .await;
 }

@@ -8,13 +8,22 @@ use fanfare_gateway::{material, sandbox};
 use fanfare_simulator::books::{ConnectionTotals, Entry, ProviderTotals, Query};
 use fanfare_simulator::{Material, Provider, Simulator};
 use fanfare_types::{AppId, Secret};
+use futures_util::future::LocalBoxFuture;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::{Options, World, apns_token, eventually, expect, fcm_token, text};
 
-pub(super) const BOTH: [Provider; 2] = [Provider::Apns, Provider::Fcm];
+const BOTH: [Provider; 2] = [Provider::Apns, Provider::Fcm];
+
+/// The same for each provider, in scenes of their own, at once.
+pub(super) fn both<'a>(test: impl AsyncFn(Provider) + 'a) -> LocalBoxFuture<'a, ()> {
+    Box::pin(async move {
+        let [first, second] = BOTH;
+        tokio::join!(Box::pin(test(first)), Box::pin(test(second)));
+    })
+}
 
 /// As in production, with less patience.
 const LINK: &str = "[link]\nconnect_timeout = \"2s\"\nrequest_timeout = \"2s\"\nreconnect_min = \"20ms\"\nreconnect_max = \"300ms\"\n";
