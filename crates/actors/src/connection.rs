@@ -128,11 +128,16 @@ impl Actor for Connection {
             } => state.hand(batch, token.as_deref(), generation),
             Msg::Link(Event::Streams(count)) => state.tell(News::Streams(count)),
             Msg::Link(Event::Answers(answers)) => state.answers(answers),
-            Msg::Link(Event::GoingAway { reason }) => {
+            Msg::Link(Event::GoingAway { reason, calm }) => {
                 let (app, provider) = (&state.args.app, state.args.channel.as_str());
                 tracing::info!(%app, provider, reason, "provider closes the connection");
                 state.going_away = true;
-                state.tell(News::GoingAway);
+                state.tell(News::GoingAway { calm });
+            }
+            Msg::Link(Event::Silent) => {
+                let (app, provider) = (&state.args.app, state.args.channel.as_str());
+                tracing::warn!(%app, provider, "provider answers nothing, replacing the connection");
+                state.tell(News::Silent);
             }
             Msg::Ended(cause) => state.end(cause),
             Msg::Close => match &state.sender {

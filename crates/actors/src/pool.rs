@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fanfare_core::pool::{
-    ConnectionId, Effect, Ended, Limits, Moved, Pool as Core, Returned, World,
+    ConnectionId, Effect, Ended, Limits, Moved, Pool as Core, Recovery, Returned, World,
 };
 use fanfare_core::restart::{History, Policy, Verdict};
 use fanfare_core::retry;
@@ -42,6 +42,7 @@ pub(crate) struct Args {
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) link: fanfare_link::Config,
+    pub(crate) recovery: Recovery,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
     pub(crate) telemetry: Telemetry,
@@ -79,7 +80,12 @@ failpoints!("pool", Msg: Work, News, Token, Cancelled, Limits, Retire, Moved, Wa
 pub(crate) enum News {
     Opened,
     Streams(u32),
-    GoingAway,
+    /// `calm`: we were too much for the provider.
+    GoingAway {
+        calm: bool,
+    },
+    /// The provider answered nothing for as long as an answer may take.
+    Silent,
     Returned(Vec<Returned>),
     Closed,
 }
@@ -108,7 +114,11 @@ impl Actor for Pool {
         let credential = &args.credential;
         let retry = retry::Policy::for_channel(credential.channel());
         Ok(State {
-            core: Core::new(credential.limits(), retry, credential.needs_token()),
+            core: Core::new(
+                credential.limits(&args.recovery),
+                retry,
+                credential.needs_token(),
+            ),
             effects: Vec::new(),
             connections: HashMap::new(),
             token: None,
@@ -179,7 +189,8 @@ impl State {
             Msg::Work(batch) => self.core.on_work(batch, world),
             Msg::News(id, News::Opened) => self.core.on_opened(id, world),
             Msg::News(id, News::Streams(count)) => self.core.on_streams(id, count, world),
-            Msg::News(id, News::GoingAway) => self.core.on_going_away(id, world),
+            Msg::News(id, News::GoingAway { calm }) => self.core.on_going_away(id, calm, world),
+            Msg::News(id, News::Silent) => self.core.on_silent(id, world),
             Msg::News(id, News::Returned(batch)) => self.core.on_returned(id, batch, world),
             Msg::News(id, News::Closed) => self.core.on_closed(id, world),
             Msg::Token(Ok(renewed)) => {

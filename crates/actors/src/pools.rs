@@ -12,9 +12,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_core::pool::Moved;
+use fanfare_core::pool::{Moved, Recovery};
 use fanfare_core::restart::Policy;
 use fanfare_core::revocations::Revocations;
+use fanfare_link::Resolver;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock, Delivery, Finished, Outcome, Reason};
 use futures_util::future::join_all;
@@ -43,6 +44,8 @@ pub struct Pools(Arc<Ways>);
 struct Ways {
     /// Read for each batch, and while it is handed over: a pool that is taken out of it gets nothing afterwards.
     table: RwLock<Table>,
+    /// Looks up the names of token endpoints, as connections do theirs.
+    resolver: Resolver,
     supervisor: Slot<supervisor::Msg>,
     /// Pools that were replaced, until their last connection is closed.
     retired: Mutex<Vec<ActorRef<pool::Msg>>>,
@@ -55,9 +58,15 @@ impl Pools {
     ///
     /// # Errors
     /// A credential that cannot be used.
-    pub(crate) fn new(apps: &[App], outcomes: OutcomesHandle, clock: Clock) -> Result<Self> {
+    pub(crate) fn new(
+        apps: &[App],
+        resolver: Resolver,
+        outcomes: OutcomesHandle,
+        clock: Clock,
+    ) -> Result<Self> {
         Ok(Pools(Arc::new(Ways {
-            table: RwLock::new(Table::new(apps)?),
+            table: RwLock::new(Table::new(apps, &resolver)?),
+            resolver,
             supervisor: Slot::empty(),
             retired: Mutex::default(),
             outcomes,
@@ -82,7 +91,7 @@ impl Pools {
     /// A credential that cannot be used; then nothing is changed. [`Error::ShuttingDown`] while the pools are
     /// being started again.
     pub(crate) async fn reload(&self, apps: &[App]) -> Result<()> {
-        let table = Box::new(Table::new(apps)?);
+        let table = Box::new(Table::new(apps, &self.0.resolver)?);
         let supervisor = self.0.supervisor.get().ok_or(Error::ShuttingDown)?;
         let reload = |reply| supervisor::Msg::Reload(table, reply);
         match supervisor.call(reload, None).await {
@@ -238,6 +247,7 @@ pub(crate) struct Args {
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) link: fanfare_link::Config,
+    pub(crate) recovery: Recovery,
     pub(crate) restart: Policy,
     pub(crate) clock: Clock,
     pub(crate) random: Random,

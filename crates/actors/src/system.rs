@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fanfare_core::admission::Admission;
 use fanfare_core::restart::Policy;
-use fanfare_core::{admission, cleanup, revocations};
+use fanfare_core::{admission, cleanup, pool, revocations};
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::Clock;
@@ -32,8 +32,10 @@ pub struct Config {
     pub journal: JournalConfig,
     /// When suspect addresses are too many to be believed.
     pub cleanup: cleanup::Limits,
-    /// For every connection; `streams_initial` is the provider's own, and FCM is never pinged.
+    /// For every connection; FCM is never pinged.
     pub link: fanfare_link::Config,
+    /// For every pool, when its provider was away.
+    pub recovery: pool::Recovery,
     /// Longest wait of a `call` into the tree. Default 5 s; afterwards 503.
     pub call_timeout: Duration,
 }

@@ -13,6 +13,7 @@ pub mod lanes;
 pub mod outcomes;
 pub mod pacing;
 pub mod pool;
+pub mod ramp;
 pub mod registration;
 pub mod restart;
 pub mod retry;

@@ -9,11 +9,14 @@ mod job;
 mod limits;
 mod pump;
 mod reload;
+mod reopening;
 mod retries;
 mod upkeep;
 
 #[cfg(test)]
 pub(crate) mod fixtures;
+#[cfg(test)]
+mod outages;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -25,16 +28,17 @@ use fanfare_types::{Delivery, Finished, Outcome, Reason, Timestamp, Verdict};
 
 pub use connections::ConnectionId;
 pub use job::{Ended, How, Job, Moved, Returned};
-pub use limits::Limits;
+pub use limits::{Limits, Recovery};
 
 use crate::breaker::{self, Breaker};
 use crate::dispatch;
 use crate::lanes::Lanes;
 use crate::pacing::Pacing;
+use crate::ramp::Ramp;
 use crate::retry;
 use crate::revocations::Revocations;
 use crate::token::{Generation, Token};
-use connections::Connections;
+use connections::{Closed, Connections};
 use retries::Retries;
 
 /// What the shell carries out.
@@ -107,6 +111,7 @@ pub struct Pool {
     token: Token,
     breaker: Breaker,
     pacing: Pacing,
+    ramp: Ramp,
     /// Deliveries that were sent back to the dispatcher and have not come again, since the last sweep.
     rerouted: usize,
     /// Where the breaker's probe is.
@@ -138,6 +143,7 @@ impl Pool {
             token,
             breaker: Breaker::new(limits.breaker.clone()),
             pacing: Pacing::new(limits.rate_max),
+            ramp: Ramp::new(limits.recovery.ramp.clone()),
             rerouted: 0,
             probe_on: None,
             swept_at: Timestamp::default(),
@@ -182,13 +188,27 @@ impl Pool {
 
     /// So many streams may be open on a connection from now on.
     pub fn on_streams(&mut self, connection: ConnectionId, streams: u32, world: &mut World<'_>) {
-        self.connections.on_streams(connection, streams);
+        self.connections.on_streams(connection, streams, world.now);
         self.settle(world);
     }
 
-    /// The provider wants no more requests on it; it ends by itself.
-    pub fn on_going_away(&mut self, connection: ConnectionId, world: &mut World<'_>) {
+    /// The provider wants no more requests on it; it ends by itself. `calm`: it has had enough of us, so that
+    /// another one waits.
+    pub fn on_going_away(&mut self, connection: ConnectionId, calm: bool, world: &mut World<'_>) {
         self.connections.retire(connection);
+        if calm {
+            let random = (world.random)();
+            self.connections
+                .on_calm(&self.limits.recovery, world.now, random);
+            self.doubt();
+        }
+        self.settle(world);
+    }
+
+    /// A request on it got no answer in time, nor did any since: the provider may be gone without a word.
+    pub fn on_silent(&mut self, connection: ConnectionId, world: &mut World<'_>) {
+        self.retire(connection, world);
+        self.doubt();
         self.settle(world);
     }
 
@@ -208,8 +228,12 @@ impl Pool {
     /// A connection is gone, or could not be opened. What it did not give back is lost to this pool.
     pub fn on_closed(&mut self, connection: ConnectionId, world: &mut World<'_>) {
         let random = (world.random)();
-        self.connections
-            .on_closed(connection, &self.limits, world.now, random);
+        let closed =
+            self.connections
+                .on_closed(connection, &self.limits.recovery, world.now, random);
+        if closed == Closed::CameToNothing {
+            self.doubt();
+        }
         if self.probe_on == Some(connection) {
             self.probe_on = None;
             self.breaker
@@ -243,6 +267,13 @@ impl Pool {
         self.retries.clear();
         self.dismiss(self.connections.ids(), world);
         self.settle(world);
+    }
+
+    /// A connection that was hoped for is none: if the provider answers on no other, it may be away.
+    fn doubt(&mut self) {
+        if !self.connections.is_any_proven() {
+            self.ramp.on_away();
+        }
     }
 
     pub fn figures(&self, now: Timestamp) -> Figures {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use fanfare_actors::system::Drained;
 use fanfare_actors::{App as ActorsApp, System, system};
-use fanfare_core::{admission, cleanup, revocations};
+use fanfare_core::{admission, cleanup, pool, ramp, revocations};
 use fanfare_ingress::{AppDoor, Handles, InForce};
 use fanfare_store::{Store, embedded};
 use fanfare_telemetry::Telemetry;
@@ -284,6 +284,15 @@ fn system_config(settings: &Settings) -> system::Config {
             answer_bytes_max: settings.link.answer_bytes_max,
             write_buffer_bytes: settings.link.write_buffer_bytes,
             ..fanfare_link::Config::default()
+        },
+        recovery: pool::Recovery {
+            reconnect_min: settings.link.reconnect_min,
+            reconnect_max: settings.link.reconnect_max,
+            ramp: ramp::Limits {
+                start: u32::try_from(settings.link.ramp_start).unwrap_or(u32::MAX),
+                ..ramp::Limits::default()
+            },
+            ..pool::Recovery::default()
         },
         call_timeout: limits.call_timeout,
     }

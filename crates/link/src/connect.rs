@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::wire::{Io, Wire};
-use crate::{Config, Driver, Endpoint, Error, Result, Sender, driver, tls};
+use crate::{Config, Driver, Endpoint, Error, Resolver, Result, Sender, driver, tls};
 
 /// Receive window of the connection, in bytes. The 64 KiB of the standard would cap a connection with 500 streams
 /// when answers carry a body and the peer is far.
@@ -33,7 +33,7 @@ const LATE_FRAMES_MAX: usize = 1_000_000;
 /// Opens a connection: resolves the name anew, TCP with NODELAY, TLS with ALPN `h2`, HTTP/2 preface.
 ///
 /// Addresses are tried in turn, each with an equal share of the time that is left. The preface and the peer's
-/// SETTINGS pass when the [`Driver`] runs.
+/// SETTINGS pass when the [`Driver`] runs, which opens no stream before them.
 ///
 /// # Errors
 /// [`Error::Resolve`], [`Error::Connect`], [`Error::Tls`], [`Error::NoHttp2`], [`Error::Protocol`], by the step
@@ -45,7 +45,7 @@ pub async fn connect(
 ) -> Result<(Sender, Driver)> {
     let deadline = Instant::now() + config.connect_timeout;
     timeout_at(deadline, async {
-        let tcp = dial(endpoint, deadline).await?;
+        let tcp = dial(endpoint, &config.resolver, deadline).await?;
         let stream = secure(tcp, &endpoint.host, tls).await?;
         open(stream, config).await
     })
@@ -53,14 +53,15 @@ pub async fn connect(
     .unwrap_or(Err(Error::ConnectTimeout))
 }
 
-async fn dial(endpoint: &Endpoint, deadline: Instant) -> Result<TcpStream> {
-    let addresses: Vec<SocketAddr> = lookup_host((endpoint.host.as_str(), endpoint.port))
+async fn dial(endpoint: &Endpoint, resolver: &Resolver, deadline: Instant) -> Result<TcpStream> {
+    let addresses = resolver
+        .resolve(&endpoint.host)
         .await
-        .map_err(Error::Resolve)?
-        .collect();
+        .map_err(Error::Resolve)?;
     let mut last = Error::Resolve(std::io::ErrorKind::NotFound.into());
     for (index, address) in addresses.iter().enumerate() {
         let share = share(deadline, addresses.len() - index);
+        let address = SocketAddr::new(*address, endpoint.port);
         last = match timeout(share, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => {
                 // Pushes are small writes that must not wait for the acknowledgement of earlier ones.
@@ -117,9 +118,10 @@ fn offers_no_h2(error: &std::io::Error) -> bool {
 /// HTTP/2 over `io`.
 pub(crate) async fn open(io: impl Io + 'static, config: &Config) -> Result<(Sender, Driver)> {
     let wire = Wire::new(io, config.write_buffer_bytes);
-    let initial = config.streams_initial.min(config.streams_max);
     let (requests, connection) = h2::client::Builder::new()
-        .initial_max_send_streams(initial as usize)
+        // What is written to a peer that has not said SETTINGS may be lost, and nobody knows; it costs a round trip
+        // in the life of a connection. It also keeps APNs' limit of one stream before the first token.
+        .initial_max_send_streams(0)
         .initial_connection_window_size(CONNECTION_WINDOW)
         .initial_window_size(STREAM_WINDOW)
         .max_header_list_size(HEADER_LIST_MAX)

@@ -12,12 +12,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
 use h2::client::{Connection, SendRequest};
+use http::Request as HttpRequest;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 #[cfg(doc)]
 use crate::Error;
+use crate::body::Body;
 use crate::inbox::{Inbox, Outlet, queue};
 use crate::pulse::Pulse;
 use crate::signal::Signal;
@@ -38,9 +39,9 @@ struct Engine {
     turn_waker: Waker,
     connection_waker: Waker,
     wire: Wire,
-    connection: Connection<Wire, Bytes>,
+    connection: Connection<Wire, Body>,
     /// `None` once no stream will be opened any more; `h2` closes the connection when this and all streams are gone.
-    requests: Option<SendRequest<Bytes>>,
+    requests: Option<SendRequest<Body>>,
     inbox: Inbox,
     slots: Slots,
     answers: Vec<Answer>,
@@ -49,6 +50,8 @@ struct Engine {
     phase: Phase,
     /// Why no more requests were taken, when that was the peer's wish.
     going_away: Option<h2::Error>,
+    /// Until when the peer's SETTINGS have time; `None` once anything has come, which begins with them.
+    settings_until: Option<Instant>,
     pulse: Option<Pulse>,
     timer: Pin<Box<Sleep>>,
     /// Not after any deadline that is being waited for. `None` when there is none.
@@ -66,17 +69,18 @@ enum Phase {
 
 pub(crate) fn new(
     wire: Wire,
-    requests: SendRequest<Bytes>,
-    mut connection: Connection<Wire, Bytes>,
+    requests: SendRequest<Body>,
+    mut connection: Connection<Wire, Body>,
     config: &Config,
 ) -> (crate::Sender, Driver) {
-    let signal = Signal::new(config.streams_max as usize);
+    let streams_max = config.streams_max as usize;
+    let signal = Signal::new(streams_max);
     let (outlet, inbox): (Outlet, Inbox) = queue(signal.clone(), config.queue_max);
     let pings = config.ping_after.and_then(|_| connection.ping_pong());
     let engine = Engine {
         turn_waker: signal.turn_waker(),
         connection_waker: signal.connection_waker(),
-        slots: Slots::new(signal.clone(), config.answer_bytes_max),
+        slots: Slots::new(signal.clone(), streams_max, config.answer_bytes_max),
         signal,
         wire,
         connection,
@@ -86,6 +90,7 @@ pub(crate) fn new(
         limit: 0,
         phase: Phase::Running,
         going_away: None,
+        settings_until: None,
         pulse: Pulse::new(pings, config),
         timer: Box::pin(sleep_until(Instant::now())),
         armed: None,
@@ -101,11 +106,12 @@ impl Driver {
     /// `events` is called inside the connection's turn, so it must be quick and must not block.
     ///
     /// # Errors
-    /// [`Error::PeerClosed`] when the peer went without a GOAWAY, [`Error::PingTimeout`], and [`Error::Protocol`]
-    /// after a GOAWAY with an error or a violation of the protocol.
+    /// [`Error::PeerClosed`] when the peer went without a GOAWAY, [`Error::ConnectTimeout`] when its SETTINGS did not
+    /// come in time, [`Error::PingTimeout`], and [`Error::Protocol`] after a GOAWAY with an error or a violation of
+    /// the protocol.
     pub async fn run(mut self, mut events: impl FnMut(Event)) -> Result<()> {
         let engine = &mut *self.0;
-        engine.start(&mut events);
+        engine.start();
         let ended = poll_fn(|cx| engine.turn(cx, &mut events)).await;
         engine.slots.abandon(&mut engine.answers);
         engine.inbox.give_up_rest(&mut engine.answers).await;
@@ -121,9 +127,10 @@ impl std::fmt::Debug for Driver {
 }
 
 impl Engine {
-    fn start(&mut self, events: &mut impl FnMut(Event)) {
-        self.limit = self.allowed();
-        events(Event::Streams(self.limit));
+    fn start(&mut self) {
+        let until = Instant::now() + self.config.connect_timeout;
+        self.settings_until = Some(until);
+        self.arm(until);
     }
 
     fn turn(&mut self, cx: &mut Context<'_>, events: &mut impl FnMut(Event)) -> Poll<Result<()>> {
@@ -137,7 +144,7 @@ impl Engine {
             (again, ended) = self.round(now, events);
         }
         if ended.is_none() {
-            ended = self.keep_time(now).err();
+            ended = self.keep_time(now, events).err();
         }
         let mut connection_cx = Context::from_waker(&self.connection_waker);
         if ended.is_none()
@@ -182,7 +189,7 @@ impl Engine {
         };
         // The peer may have refused streams above a GOAWAY's last one: collect before looking at the GOAWAY, since
         // that gives up what waits.
-        let again = self.slots.poll_woken(&mut self.answers);
+        let again = self.slots.poll_woken(now, &mut self.answers);
         let raised = self.follow_limit(events) && !self.inbox.is_empty();
         self.look_for_goaway(now, events);
         let closing = self.close_when_done(now);
@@ -206,13 +213,17 @@ impl Engine {
             let Some(request) = self.inbox.pop() else {
                 break;
             };
-            match exchange::open(requests, request.request) {
+            let (parts, body) = request.request.into_parts();
+            let (slot, body) = self.slots.reserve(body);
+            match exchange::open(requests, HttpRequest::from_parts(parts, body)) {
                 Ok(exchange) => {
+                    let stream = (request.key, exchange);
                     self.slots
-                        .insert(request.key, exchange, deadline, &mut self.answers);
+                        .fill(slot, stream, now, deadline, &mut self.answers);
                     opened = true;
                 }
                 Err((why, error)) => {
+                    self.slots.give_back(slot);
                     tracing::warn!(%error, "request is not valid http/2");
                     self.answers.push(lost(request.key, why));
                 }
@@ -248,10 +259,13 @@ impl Engine {
     }
 
     /// Whatever has its time: requests, the end of a phase, PING.
-    fn keep_time(&mut self, now: Instant) -> Result<(), end::End> {
+    fn keep_time(&mut self, now: Instant, events: &mut impl FnMut(Event)) -> Result<(), end::End> {
+        if self.settings_until.is_some() && self.wire.bytes_read() > 0 {
+            self.settings_until = None;
+        }
         if self.armed.is_some_and(|armed| armed <= now) {
             self.armed = None;
-            self.expire(now)?;
+            self.expire(now, events)?;
         }
         let mut cx = Context::from_waker(&self.turn_waker);
         if let Some(pulse) = &mut self.pulse {
@@ -268,10 +282,16 @@ impl Engine {
         Ok(())
     }
 
-    fn expire(&mut self, now: Instant) -> Result<(), end::End> {
+    fn expire(&mut self, now: Instant, events: &mut impl FnMut(Event)) -> Result<(), end::End> {
+        if self.settings_until.is_some_and(|until| until <= now) {
+            return Err(end::End::NoSettings);
+        }
         let timeout = self.config.request_timeout;
         let waiting = self.inbox.expire(now, timeout, &mut self.answers);
         let open = self.slots.expire(now, timeout, &mut self.answers);
+        if open.is_silent {
+            events(Event::Silent);
+        }
         let phase = match self.phase {
             Phase::Running => None,
             Phase::Draining(until) if until <= now => {
@@ -282,7 +302,8 @@ impl Engine {
             Phase::Draining(until) | Phase::Closing(until) => Some(until),
         };
         self.close_when_done(now);
-        for deadline in [waiting, open, phase].into_iter().flatten() {
+        let deadlines = [waiting, open.next, phase, self.settings_until];
+        for deadline in deadlines.into_iter().flatten() {
             self.arm(deadline);
         }
         Ok(())

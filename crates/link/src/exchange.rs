@@ -3,11 +3,12 @@
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request, StatusCode};
 
+use crate::body::Body;
 use crate::{Lost, Response};
 
 /// Waits for the head of the answer, then gathers its body.
@@ -25,11 +26,11 @@ pub(crate) struct Answering {
 
 /// Opens a stream; the caller has seen `requests` ready. An error says what became of the request.
 pub(crate) fn open(
-    requests: &mut SendRequest<Bytes>,
-    request: Request<Bytes>,
+    requests: &mut SendRequest<Body>,
+    request: Request<Body>,
 ) -> Result<Exchange, (Lost, h2::Error)> {
     let (parts, body) = request.into_parts();
-    let ends = body.is_empty();
+    let ends = !body.has_remaining();
     let (response, mut stream) = requests
         .send_request(Request::from_parts(parts, ()), ends)
         .map_err(|error| (Lost::NotSent, error))?;

@@ -4,12 +4,14 @@
 //! The protocol engine (`h2` today) is behind [`connect`], [`Sender`] and [`Driver`], so that a leaner one may
 //! take its place.
 
+mod body;
 mod connect;
 mod driver;
 mod error;
 mod exchange;
 mod inbox;
 mod pulse;
+mod resolve;
 mod signal;
 mod slots;
 pub mod tls;
@@ -26,6 +28,7 @@ use http::{HeaderMap, Request as HttpRequest, StatusCode};
 pub use connect::connect;
 pub use driver::Driver;
 pub use error::{Error, Result};
+pub use resolve::Resolver;
 
 /// Where to connect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -38,13 +41,13 @@ pub struct Endpoint {
 /// How to connect and behave.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Name resolution, TCP, TLS and the HTTP/2 preface together. Default 10 s.
+    /// Name resolution, TCP and TLS together; and again as long for the peer's SETTINGS. Default 10 s.
     pub connect_timeout: Duration,
+    /// Looks the host's name up. Clones share their look-ups.
+    pub resolver: Resolver,
     /// From opening a request's stream to its whole answer; afterwards it counts as lost. A stream that is late
     /// is reset after as long again. Also the longest wait for a stream. Default 30 s.
     pub request_timeout: Duration,
-    /// Streams opened before the peer's SETTINGS have come (APNs: 1, FCM: 100).
-    pub streams_initial: u32,
     /// Most streams used at once, whatever the peer allows. Default 500.
     pub streams_max: u32,
     /// Requests that may wait for a stream; a batch that would exceed it is given back. Default 1,000.
@@ -63,8 +66,8 @@ impl Default for Config {
     fn default() -> Self {
         Config {
             connect_timeout: Duration::from_secs(10),
+            resolver: Resolver::default(),
             request_timeout: Duration::from_secs(30),
-            streams_initial: 100,
             streams_max: 500,
             queue_max: 1_000,
             ping_after: None,
@@ -117,7 +120,8 @@ impl std::fmt::Debug for Response {
 /// Why there is no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// The peer surely did not process it: never written, refused, or above a GOAWAY's last stream.
+    /// The peer surely did not process it: never written, not written whole, refused, or above a GOAWAY's last
+    /// stream.
     NotSent,
     /// Written, and then a reset, a timeout or the end of the connection.
     Unknown,
@@ -126,13 +130,16 @@ pub enum Lost {
 /// What a connection tells while it runs.
 #[derive(Debug)]
 pub enum Event {
-    /// How many streams may be open now, by the peer's SETTINGS and `streams_max`. First one before any answer.
+    /// How many streams may be open now, by the peer's SETTINGS and `streams_max`; before the first one, none.
     Streams(u32),
     /// Answers, as many as came in one turn.
     Answers(Vec<Answer>),
     /// The peer wants no more requests (GOAWAY); answers of open streams still come. `reason` is GOAWAY's code
-    /// and printable debug data, for the log.
-    GoingAway { reason: String },
+    /// and printable debug data, for the log. `calm`: we were too much for it (ENHANCE_YOUR_CALM).
+    GoingAway { reason: String, calm: bool },
+    /// A request got no answer in time (or its body no room), nor did any other since its stream was opened: the
+    /// peer may be gone without a word. Told before the answers that say so, and not again until there was one.
+    Silent,
 }
 
 /// Hands requests to the connection. Cheap to clone.

@@ -4,18 +4,23 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
+use crate::body::{Bodies, Body};
 use crate::exchange::Exchange;
 use crate::signal::Signal;
 use crate::{Answer, Lost};
 
 pub(crate) struct Slots {
     signal: Arc<Signal>,
+    bodies: Arc<Bodies>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     /// Streams whose request has had no answer yet.
     unanswered: usize,
+    /// When a stream's answer came last, in time or late.
+    heard_at: Instant,
     answer_bytes_max: usize,
 }
 
@@ -27,19 +32,31 @@ struct Slot {
 struct Open {
     exchange: Exchange,
     key: u32,
+    opened_at: Instant,
     deadline: Instant,
     /// Its request has been answered as lost; the stream may still end by itself. Resetting it at once would
     /// cost the connection when answers are late by the hundred: `h2` and peers count resets.
     late: bool,
 }
 
+/// What [`Slots::expire`] found.
+pub(crate) struct Expired {
+    /// The next deadline.
+    pub(crate) next: Option<Instant>,
+    /// A request's time was over, and no stream had an answer since its own was opened.
+    pub(crate) is_silent: bool,
+}
+
 impl Slots {
-    pub(crate) fn new(signal: Arc<Signal>, answer_bytes_max: usize) -> Self {
+    /// `most` streams at once.
+    pub(crate) fn new(signal: Arc<Signal>, most: usize, answer_bytes_max: usize) -> Self {
         Slots {
             signal,
+            bodies: Bodies::new(most),
             slots: Vec::new(),
             free: Vec::new(),
             unanswered: 0,
+            heard_at: Instant::now(),
             answer_bytes_max,
         }
     }
@@ -53,14 +70,9 @@ impl Slots {
         self.unanswered
     }
 
-    /// Takes a stream in. The caller keeps [`Slots::open`] below the number of slots the signal was made for.
-    pub(crate) fn insert(
-        &mut self,
-        key: u32,
-        exchange: Exchange,
-        deadline: Instant,
-        answers: &mut Vec<Answer>,
-    ) {
+    /// A free slot, for a request with this body. The caller keeps [`Slots::open`] below the number of slots there
+    /// are, and fills it or gives it back.
+    pub(crate) fn reserve(&mut self, body: Bytes) -> (usize, Body) {
         let index = self.free.pop().unwrap_or_else(|| {
             self.slots.push(Slot {
                 waker: self.signal.slot_waker(self.slots.len()),
@@ -68,31 +80,49 @@ impl Slots {
             });
             self.slots.len() - 1
         });
+        (index, self.bodies.hold(index, body))
+    }
+
+    pub(crate) fn give_back(&mut self, index: usize) {
+        self.free.push(index);
+    }
+
+    /// Takes a stream in whose slot was reserved.
+    pub(crate) fn fill(
+        &mut self,
+        index: usize,
+        stream: (u32, Exchange),
+        now: Instant,
+        deadline: Instant,
+        answers: &mut Vec<Answer>,
+    ) {
+        let (key, exchange) = stream;
         self.slots[index].open = Some(Open {
             exchange,
             key,
+            opened_at: now,
             deadline,
             late: false,
         });
         self.unanswered += 1;
         // The first poll hands the waker over.
-        self.poll_slot(index, answers);
+        self.poll_slot(index, now, answers);
     }
 
     /// Polls the streams woken since the last call. `true` when one has ended.
-    pub(crate) fn poll_woken(&mut self, answers: &mut Vec<Answer>) -> bool {
+    pub(crate) fn poll_woken(&mut self, now: Instant, answers: &mut Vec<Answer>) -> bool {
         let before = self.open();
         for word in 0..self.signal.words() {
             let mut marks = self.signal.take_word(word);
             while marks != 0 {
-                self.poll_slot(word * 64 + marks.trailing_zeros() as usize, answers);
+                self.poll_slot(word * 64 + marks.trailing_zeros() as usize, now, answers);
                 marks &= marks - 1;
             }
         }
         self.open() < before
     }
 
-    fn poll_slot(&mut self, index: usize, answers: &mut Vec<Answer>) {
+    fn poll_slot(&mut self, index: usize, now: Instant, answers: &mut Vec<Answer>) {
         // A stream's last wake-up may come after its end.
         let Some(slot) = self.slots.get_mut(index) else {
             return;
@@ -102,6 +132,9 @@ impl Slots {
         let Poll::Ready(result) = open.exchange.poll(&mut cx, self.answer_bytes_max) else {
             return;
         };
+        if result.is_ok() {
+            self.heard_at = now;
+        }
         if !open.late {
             let key = open.key;
             answers.push(Answer { key, result });
@@ -112,14 +145,14 @@ impl Slots {
     }
 
     /// Answers requests whose time is over as lost, and resets streams that have been late for another `grace`.
-    /// Returns the next deadline.
     pub(crate) fn expire(
         &mut self,
         now: Instant,
         grace: Duration,
         answers: &mut Vec<Answer>,
-    ) -> Option<Instant> {
+    ) -> Expired {
         let mut next: Option<Instant> = None;
+        let mut is_silent = false;
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(open) = &mut slot.open else { continue };
             if open.deadline <= now {
@@ -128,25 +161,42 @@ impl Slots {
                     self.free.push(index);
                     continue;
                 }
-                answers.push(lost(open.key, Lost::Unknown));
+                let why = unanswered(&self.bodies, index);
+                answers.push(lost(open.key, why));
                 self.unanswered -= 1;
+                is_silent |= self.heard_at <= open.opened_at;
+                if why == Lost::NotSent {
+                    // It goes on elsewhere, and must not be sent here, too.
+                    slot.open = None;
+                    self.free.push(index);
+                    continue;
+                }
                 open.late = true;
                 open.deadline = now + grace;
             }
             next = Some(next.map_or(open.deadline, |earliest| earliest.min(open.deadline)));
         }
-        next
+        Expired { next, is_silent }
     }
 
     /// Ends every stream; requests without an answer are lost.
     pub(crate) fn abandon(&mut self, answers: &mut Vec<Answer>) {
-        for open in self.slots.drain(..).filter_map(|slot| slot.open) {
+        for (index, slot) in self.slots.drain(..).enumerate() {
+            let Some(open) = slot.open else { continue };
             if !open.late {
-                answers.push(lost(open.key, Lost::Unknown));
+                answers.push(lost(open.key, unanswered(&self.bodies, index)));
             }
         }
         self.free.clear();
         self.unanswered = 0;
+    }
+}
+
+/// What it means that a stream has no answer.
+fn unanswered(bodies: &Bodies, slot: usize) -> Lost {
+    match bodies.is_held(slot) {
+        true => Lost::NotSent,
+        false => Lost::Unknown,
     }
 }
 

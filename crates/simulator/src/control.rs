@@ -12,6 +12,7 @@
 //! | `DELETE /books` | 204 |
 //! | `DELETE /connections/apns` (or `fcm`, `oauth`) | closes them; 204 |
 //! | `DELETE /listening/apns`, `PUT /listening/apns` | stops listening, listens again; 204 |
+//! | `DELETE /accepting/apns`, `PUT /accepting/apns` | leaves new connections waiting, takes them again; 204 |
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -149,6 +150,8 @@ fn command(method: &Method, path: &str) -> Option<(Provider, Command)> {
         ("DELETE", "connections") => Command::CloseConnections,
         ("DELETE", "listening") => Command::SetListening(false),
         ("PUT", "listening") => Command::SetListening(true),
+        ("DELETE", "accepting") => Command::SetAccepting(false),
+        ("PUT", "accepting") => Command::SetAccepting(true),
         _ => return None,
     };
     Some((provider, command))

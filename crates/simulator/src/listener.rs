@@ -16,7 +16,7 @@ use crate::config::{Config, Tls};
 use crate::fcm::Fcm;
 use crate::material::Identity;
 use crate::oauth::Oauth;
-use crate::rules::{CertificateFault, Fired, Reaction, Stage};
+use crate::rules::{CertificateFault, Fired, Moment, Reaction, Stage};
 use crate::server::{self, HANDSHAKE, Scope};
 use crate::simulator::{Bound, DoorAndTask, Shared};
 use crate::{Provider, SimulatorError, http_server};
@@ -125,6 +125,25 @@ fn certificates(what: &str, pem: &str) -> Result<Vec<CertificateDer<'static>>, S
 pub(crate) enum Command {
     CloseConnections,
     SetListening(bool),
+    SetAccepting(bool),
+}
+
+/// Where connections come from.
+struct Ear {
+    address: std::net::SocketAddr,
+    /// `None`: the system refuses connections.
+    socket: Option<TcpListener>,
+    /// `false`: the system takes connections, and they wait here for ever.
+    is_accepting: bool,
+}
+
+impl Ear {
+    async fn accept(&self) -> std::io::Result<TcpStream> {
+        match &self.socket {
+            Some(socket) if self.is_accepting => socket.accept().await.map(|(stream, _)| stream),
+            Some(_) | None => std::future::pending().await,
+        }
+    }
 }
 
 type Done = oneshot::Sender<Result<(), SimulatorError>>;
@@ -186,18 +205,22 @@ impl Listener {
         (socket, address): Bound,
         mut commands: mpsc::Receiver<(Command, Done)>,
     ) {
-        let mut socket = Some(socket);
+        let mut ear = Ear {
+            address,
+            socket: Some(socket),
+            is_accepting: true,
+        };
         let mut connections = JoinSet::new();
         loop {
             tokio::select! {
                 biased;
                 Some((command, done)) = commands.recv() => {
-                    let result = self.obey(command, &mut socket, address, &mut connections).await;
+                    let result = self.obey(command, &mut ear, &mut connections).await;
                     // Who asked may be gone.
                     drop(done.send(result));
                 }
                 Some(_) = connections.join_next() => {}
-                accepted = accept(socket.as_ref()) => match accepted {
+                accepted = ear.accept() => match accepted {
                     Ok(stream) => self.open(stream, &mut connections),
                     // Such as too many open files: wait for one to close rather than spin.
                     Err(error) => {
@@ -212,25 +235,26 @@ impl Listener {
     async fn obey(
         &self,
         command: Command,
-        socket: &mut Option<TcpListener>,
-        address: std::net::SocketAddr,
+        ear: &mut Ear,
         connections: &mut JoinSet<()>,
     ) -> Result<(), SimulatorError> {
         match command {
             Command::CloseConnections => connections.shutdown().await,
             Command::SetListening(false) => {
-                *socket = None;
+                ear.socket = None;
                 connections.shutdown().await;
             }
-            Command::SetListening(true) if socket.is_none() => {
+            Command::SetListening(true) if ear.socket.is_none() => {
+                let address = ear.address;
                 let failed = |source| SimulatorError::Listen {
                     what: self.service.provider().name(),
                     address,
                     source,
                 };
-                *socket = Some(TcpListener::bind(address).await.map_err(failed)?);
+                ear.socket = Some(TcpListener::bind(address).await.map_err(failed)?);
             }
             Command::SetListening(true) => {}
+            Command::SetAccepting(is_accepting) => ear.is_accepting = is_accepting,
         }
         Ok(())
     }
@@ -249,13 +273,6 @@ impl Listener {
             };
             connections.spawn(guard.serve(stream));
         }
-    }
-}
-
-async fn accept(socket: Option<&TcpListener>) -> std::io::Result<TcpStream> {
-    match socket {
-        Some(socket) => socket.accept().await.map(|(stream, _)| stream),
-        None => std::future::pending().await,
     }
 }
 
@@ -283,7 +300,7 @@ impl Open {
         }
         let reaction = fired.as_ref().map(Fired::reaction);
         match reaction {
-            Some(Reaction::Close(_)) => return,
+            Some(Reaction::Close(close)) if close.after != Moment::Handshake => return,
             Some(Reaction::Hang) => return tokio::time::sleep(listener.config.limits.hold).await,
             _ => {}
         }
@@ -302,6 +319,13 @@ impl Open {
             .1
             .peer_certificates()
             .is_some_and(|chain| !chain.is_empty());
+        match reaction {
+            Some(Reaction::Close(_)) => return,
+            Some(Reaction::Silence(_)) => {
+                return tokio::time::sleep(listener.config.limits.hold).await;
+            }
+            _ => {}
+        }
         match &listener.service {
             Service::Apns(scope) => {
                 Box::pin(server::serve(Arc::clone(scope), tls, certificate, fired)).await

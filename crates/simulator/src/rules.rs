@@ -119,7 +119,7 @@ pub enum Reaction {
     Pass,
     /// This answer, without looking at the request. Requests only.
     Answer(Reply),
-    /// No answer, ever. Requests only.
+    /// No answer, ever. On a connection: after the TLS handshake there is not a byte of HTTP/2, and nothing is read.
     Silence(Loss),
     /// `RST_STREAM`. Requests only.
     Reset(Reset),
@@ -131,7 +131,7 @@ pub enum Reaction {
     Streams(u32),
     /// `SETTINGS` with `INITIAL_WINDOW_SIZE`, then the documented answer. 0 shuts later requests' bodies out.
     Window(u32),
-    /// The socket is closed. On a connection: at once, before TLS. At the token endpoint resets, refusals and GOAWAY
+    /// The socket is closed. On a connection: at once, before TLS, or after the handshake. At the token endpoint resets, refusals and GOAWAY
     /// close, too.
     Close(Close),
     /// The connection neither reads nor writes any more and stays open. On a connection: after the TLS handshake.
@@ -268,6 +268,8 @@ pub enum Moment {
     Request,
     /// The headers, and a body that never ends. Such a request is always judged and booked as lost.
     Headers,
+    /// Connections only: the TLS handshake, and nothing of HTTP/2.
+    Handshake,
 }
 
 /// A wrong server certificate.

@@ -30,6 +30,8 @@ use waiting::{Collected, Event, collect, collect_now, start_body};
 
 /// TLS and HTTP/2 handshakes must be done in this time.
 pub(crate) const HANDSHAKE: Duration = Duration::from_secs(10);
+/// How long a connection that we have ended is read on, for the client to end it too.
+const LINGER: Duration = Duration::from_secs(1);
 /// What the codec itself enforces; the wire announces less.
 const STREAMS_HARD: u32 = 100_000;
 /// Streams beyond a GOAWAY that are left open without an answer, before the connection is cut.
@@ -175,6 +177,10 @@ pub(crate) async fn serve<J: Judge, T: Io + 'static>(
             // A client that does not read must not keep us; an error means that it is gone.
             let close = std::future::poll_fn(|cx| session.wire.lock().poll_close(cx));
             drop(tokio::time::timeout(HANDSHAKE, close).await);
+            // With bytes left unread the system would end the connection by a reset, which takes away what the client
+            // has not read yet, GOAWAY and answers among it.
+            let rest = std::future::poll_fn(|cx| session.wire.lock().poll_discard(cx));
+            drop(tokio::time::timeout(LINGER, rest).await);
         }
         End::Frozen => tokio::time::sleep(hold).await,
     }
@@ -256,8 +262,11 @@ impl<J: Judge, T: Io> Session<J, T> {
             return Poll::Ready(end);
         }
         // The codec hands over its answers when polled; whatever it says, the connection ends here.
-        while let Poll::Ready(Some(Ok(late))) = self.h2.poll_accept(cx) {
-            drop(late);
+        while self.ignored.len() < IGNORED_MAX
+            && let Poll::Ready(Some(Ok((request, respond)))) = self.h2.poll_accept(cx)
+        {
+            // Dropped, it would be answered by a reset, as if it had been processed in part.
+            self.ignored.push((Some(request.into_body()), respond));
         }
         let drained: Poll<io::Result<()>> = self.wire.lock().poll_drain(cx);
         drop(drained);

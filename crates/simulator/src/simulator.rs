@@ -205,6 +205,21 @@ impl Simulator {
             .await
     }
 
+    /// Leaves new connections unanswered in the system's queue (`false`) or takes them, and those that waited. Returns
+    /// once it is so. Open connections go on.
+    ///
+    /// # Errors
+    /// [`SimulatorError::Stopped`].
+    pub async fn set_accepting(
+        &self,
+        provider: Provider,
+        accepting: bool,
+    ) -> Result<(), SimulatorError> {
+        self.doors
+            .send(provider, Command::SetAccepting(accepting))
+            .await
+    }
+
     /// Closes everything and waits for it.
     pub async fn shutdown(mut self) {
         for task in std::mem::take(&mut self.tasks) {

@@ -174,6 +174,17 @@ impl<T: Io> State<T> {
         Pin::new(&mut self.io).poll_shutdown(cx)
     }
 
+    /// Reads to the end of the stream and keeps nothing.
+    pub(crate) fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let mut buf = ReadBuf::new(&mut self.input);
+            let read = std::task::ready!(Pin::new(&mut self.io).poll_read(cx, &mut buf));
+            if read.is_err() || buf.filled().is_empty() {
+                return Poll::Ready(());
+            }
+        }
+    }
+
     fn collect(&mut self, bytes: &[u8]) {
         let Self {
             out,

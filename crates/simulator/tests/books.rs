@@ -131,6 +131,8 @@ async fn the_control_api_reads_and_writes() {
         "{",
         r#"{"rules": [{"colour": 1}]}"#,
         r#"{"rules": [{"then": "hang"}]}"#,
+        r#"{"rules": [{"then": {"close": {"after": "handshake"}}}]}"#,
+        r#"{"rules": [{"on": "connection", "then": {"close": {"after": "headers"}}}]}"#,
     ] {
         let (status, fault) = call(&stage, "PUT", "/rules", wrong).await;
         assert_eq!((status, fault["error"].is_string()), (400, true), "{wrong}");
@@ -168,6 +170,8 @@ async fn the_control_api_reads_and_writes() {
     drop(client.ended().await);
     assert_eq!(call(&stage, "DELETE", "/listening/fcm", "").await.0, 204);
     assert_eq!(call(&stage, "PUT", "/listening/fcm", "").await.0, 204);
+    assert_eq!(call(&stage, "DELETE", "/accepting/fcm", "").await.0, 204);
+    assert_eq!(call(&stage, "PUT", "/accepting/fcm", "").await.0, 204);
     assert_eq!(call(&stage, "DELETE", "/books", "").await.0, 204);
     assert_eq!(stage.totals().apns.requests, 0);
 }

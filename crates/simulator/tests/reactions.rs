@@ -4,6 +4,7 @@
 
 mod common;
 
+use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
 use common::{Client, PATIENCE, Stage, ask, stage, token};
@@ -11,6 +12,7 @@ use fanfare_simulator::Provider;
 use fanfare_simulator::books::Query;
 use h2::Reason;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 async fn ready(rules: Value) -> (Stage, Client) {
     let stage = stage(|_| {}).await;
@@ -345,6 +347,47 @@ async fn connections_close_hang_and_end_at_once() {
     );
     drop(stage.apns().await.ended().await);
     stage.apns().await.until_limit(0).await;
+}
+
+#[tokio::test]
+async fn connections_end_or_fall_silent_after_the_handshake() {
+    let stage = stage(|_| {}).await;
+    let apns = stage.simulator.addresses().apns;
+    stage.rules(json!([
+        { "on": "connection", "when": { "provider": "apns" }, "times": 1, "then": { "close": { "after": "handshake" } } },
+        { "on": "connection", "when": { "provider": "apns" }, "times": 1, "then": { "silence": {} } },
+    ]));
+    let mut closed = stage.tls(apns, false).await.unwrap();
+    // Nothing comes, and then the end (without a close-notify).
+    assert_eq!(
+        closed.read_u8().await.unwrap_err().kind(),
+        ErrorKind::UnexpectedEof
+    );
+    let mut silent = stage.tls(apns, false).await.unwrap();
+    silent.write_all(b"PRI * HTTP/2.0").await.unwrap();
+    let heard = tokio::time::timeout(Duration::from_millis(200), silent.read_u8());
+    assert!(heard.await.is_err());
+    assert_eq!(stage.totals().apns.connections.open, 1);
+}
+
+#[tokio::test]
+async fn connections_wait_while_none_are_accepted() {
+    let (stage, client) = ready(json!([])).await;
+    let (simulator, apns) = (&stage.simulator, stage.simulator.addresses().apns);
+    simulator
+        .set_accepting(Provider::Apns, false)
+        .await
+        .unwrap();
+    let opened = stage.totals().apns.connections.opened;
+    let waiting = stage.tls(apns, false);
+    tokio::pin!(waiting);
+    let taken = tokio::time::timeout(Duration::from_millis(200), &mut waiting);
+    assert!(taken.await.is_err());
+    assert_eq!(stage.totals().apns.connections.opened, opened);
+    let answer = client.ask(stage.push(&token('a'))).await.unwrap();
+    assert_eq!(answer.status, 200, "open ones go on");
+    simulator.set_accepting(Provider::Apns, true).await.unwrap();
+    waiting.await.unwrap();
 }
 
 #[tokio::test]

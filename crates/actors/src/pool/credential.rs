@@ -1,11 +1,12 @@
 //! One credential in use: where it connects, how it encodes, how its provider token is renewed.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use fanfare_core::pool::Limits;
-use fanfare_link::{Endpoint, tls};
+use fanfare_core::pool::{Limits, Recovery};
+use fanfare_link::{Endpoint, Resolver, tls};
 use fanfare_providers::{Codec, Error, apns as apns_provider, fcm as fcm_provider};
 use fanfare_types::{AppId, Channel, Environment, Secret, Timestamp};
 use futures_util::future::BoxFuture;
@@ -26,11 +27,6 @@ const FCM_RENEW_SHARE: u32 = 10;
 const TOKEN_TIMEOUT: Duration = Duration::from_secs(10);
 /// The most that is read of its answer.
 const TOKEN_ANSWER_BYTES_MAX: usize = 64 * 1024;
-
-/// APNs allows one stream on a new connection until it has seen a good token.
-const APNS_STREAMS_INITIAL: u32 = 1;
-/// What FCM is seen to allow.
-const FCM_STREAMS_INITIAL: u32 = 100;
 
 /// One of an app's credentials, in one environment.
 #[derive(Clone)]
@@ -54,11 +50,11 @@ pub(crate) struct Renewed {
     pub(crate) lifetime: Duration,
 }
 
-/// Every credential of the apps, ready for use.
+/// Every credential of the apps, ready for use; `resolver` is for the token endpoints.
 ///
 /// # Errors
 /// One that can encode nothing, or has no HTTP client for its tokens.
-pub(crate) fn all(apps: &[App]) -> Result<Vec<Credential>, Error> {
+pub(crate) fn all(apps: &[App], resolver: &Resolver) -> Result<Vec<Credential>, Error> {
     let mut all = Vec::new();
     for app in apps {
         let mut add = |way| {
@@ -70,7 +66,7 @@ pub(crate) fn all(apps: &[App]) -> Result<Vec<Credential>, Error> {
             add(Way::Apns(apns.clone(), Environment::Sandbox));
         }
         if let Some(fcm) = &app.fcm {
-            add(Way::Fcm(fcm.clone(), token_client(&fcm.tls)?));
+            add(Way::Fcm(fcm.clone(), token_client(&fcm.tls, resolver)?));
         }
     }
     for credential in &all {
@@ -108,12 +104,15 @@ impl Credential {
         self.app == other.app && is_same_account && self.endpoint() == other.endpoint()
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    pub(crate) fn limits(&self, recovery: &Recovery) -> Limits {
         let (connections_max, rate_max) = match &self.way {
             Way::Apns(apns, _) => (apns.connections_max, None),
             Way::Fcm(fcm, _) => (fcm.connections_max, Some(fcm.rate_max)),
         };
-        Limits::for_channel(self.channel(), connections_max, rate_max)
+        Limits {
+            recovery: recovery.clone(),
+            ..Limits::for_channel(self.channel(), connections_max, rate_max)
+        }
     }
 
     pub(crate) fn endpoint(&self) -> &Endpoint {
@@ -133,12 +132,11 @@ impl Credential {
 
     /// `link` with what this provider wants; FCM punishes being pinged.
     pub(crate) fn link(&self, link: &fanfare_link::Config) -> fanfare_link::Config {
-        let (streams_initial, ping_after) = match self.way {
-            Way::Apns(..) => (APNS_STREAMS_INITIAL, link.ping_after),
-            Way::Fcm(..) => (FCM_STREAMS_INITIAL, None),
+        let ping_after = match self.way {
+            Way::Apns(..) => link.ping_after,
+            Way::Fcm(..) => None,
         };
         fanfare_link::Config {
-            streams_initial,
             ping_after,
             ..link.clone()
         }
@@ -221,8 +219,9 @@ async fn fetch(
     })
 }
 
-fn token_client(tls: &tls::Client) -> Result<reqwest::Client, Error> {
+fn token_client(tls: &tls::Client, resolver: &Resolver) -> Result<reqwest::Client, Error> {
     reqwest::Client::builder()
+        .dns_resolver(Arc::new(Names(resolver.clone())))
         .tls_backend_preconfigured(tls.config().as_ref().clone())
         .timeout(TOKEN_TIMEOUT)
         .redirect(reqwest::redirect::Policy::none())
@@ -231,6 +230,21 @@ fn token_client(tls: &tls::Client) -> Result<reqwest::Client, Error> {
             what: "token client",
             why: "it cannot be set up".to_owned(),
         })
+}
+
+/// The links' resolver, for the HTTP client.
+struct Names(Resolver);
+
+impl reqwest::dns::Resolve for Names {
+    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
+        let resolver = self.0.clone();
+        Box::pin(async move {
+            let found = resolver.resolve(name.as_str()).await?;
+            // The client puts the port in.
+            let addresses = found.into_iter().map(|address| SocketAddr::new(address, 0));
+            Ok(Box::new(addresses) as reqwest::dns::Addrs)
+        })
+    }
 }
 
 /// Without the address, which an error of the client would name.

@@ -1,6 +1,7 @@
 //! The supervisor of the pools: starts them, starts a dead one again, and replaces them when the configuration says
 //! so.
 
+use fanfare_core::pool::Recovery;
 use fanfare_core::restart::{History, Verdict};
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
@@ -129,6 +130,7 @@ impl State {
             dispatcher: self.args.dispatcher.clone(),
             revocations: self.args.revocations.clone(),
             link: self.args.link.clone(),
+            recovery: self.args.recovery.clone(),
             clock: self.args.clock.clone(),
             random: self.args.random.clone(),
             telemetry: self.args.telemetry.clone(),
@@ -172,7 +174,7 @@ impl State {
                 .position(|child| child.entry.is_place_of(&entry.credential));
             let child = match known.map(|known| before.swap_remove(known)) {
                 Some(child) if child.entry.credential.may_go_on_as(&entry.credential) => {
-                    child.goes_on_as(entry)
+                    child.goes_on_as(entry, &self.args.recovery)
                 }
                 known => {
                     if let Some(known) = &known {
@@ -242,10 +244,11 @@ impl State {
 
 impl Child {
     /// The same account, maybe under other limits.
-    fn goes_on_as(mut self, entry: Entry) -> Self {
+    fn goes_on_as(mut self, entry: Entry, recovery: &Recovery) -> Self {
         if let Some(pool) = &self.actor {
             // One that just died starts again with them.
-            drop(pool.cast(pool::Msg::Limits(entry.credential.limits())));
+            let limits = entry.credential.limits(recovery);
+            drop(pool.cast(pool::Msg::Limits(limits)));
         }
         self.entry.credential = entry.credential;
         self

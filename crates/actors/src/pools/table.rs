@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use fanfare_link::Resolver;
 use fanfare_types::{AppId, Channel, Delivery, Environment};
 
 use crate::pool::credential::{self, Credential};
@@ -46,14 +47,14 @@ fn way(channel: Channel, environment: Environment) -> Option<usize> {
 
 impl Table {
     /// With slots that nobody stands in yet.
-    pub(super) fn new(apps: &[App]) -> Result<Self> {
+    pub(super) fn new(apps: &[App], resolver: &Resolver) -> Result<Self> {
         let unusable = |error: fanfare_providers::Error| Error::Start(error.to_string());
         let mut index: HashMap<_, _> = apps
             .iter()
             .map(|app| (app.id.clone(), Ways::default()))
             .collect();
         let mut entries = Vec::new();
-        for credential in credential::all(apps).map_err(unusable)? {
+        for credential in credential::all(apps, resolver).map_err(unusable)? {
             let ways = index.entry(credential.app().clone()).or_default();
             if let Some(way) = way(credential.channel(), credential.environment()) {
                 ways[way] = Some(entries.len());

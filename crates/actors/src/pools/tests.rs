@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use fanfare_core::cleanup::OnDeadToken;
 use fanfare_core::{registration, restart, revocations};
-use fanfare_link::{Endpoint, tls};
+use fanfare_link::{Endpoint, Resolver, tls};
 use fanfare_providers::{apns as apns_provider, fcm as fcm_provider};
 use fanfare_simulator::{Config, Material, Simulator};
 use fanfare_types::message::Variables;
@@ -70,11 +70,12 @@ impl Rig {
         let (failed, gave_up) = watch::channel(None);
         let (parent, _) = Actor::spawn(None, Parent, ()).await.unwrap();
         let args = Args {
-            pools: Pools::new(&apps, outcomes.clone(), clock.clone()).unwrap(),
+            pools: Pools::new(&apps, Resolver::default(), outcomes.clone(), clock.clone()).unwrap(),
             outcomes,
             dispatcher,
             revocations: Arc::new(Revocations::new(revocations::Limits::default())),
             link: fanfare_link::Config::default(),
+            recovery: fanfare_core::pool::Recovery::default(),
             restart: restart::Policy {
                 restarts_max: 2,
                 ..restart::Policy::default()

@@ -57,13 +57,16 @@ pub(super) fn pools(senders: Vec<Handle>) -> Make {
 
 impl Parts {
     pub(super) fn pools(self, senders: Vec<Handle>) -> Result<pools::Args> {
-        let pools = Pools::new(&self.apps, self.outcomes.clone(), self.ways.clock.clone())?;
+        let resolver = self.config.link.resolver.clone();
+        let (outcomes, clock) = (self.outcomes.clone(), self.ways.clock.clone());
+        let pools = Pools::new(&self.apps, resolver, outcomes, clock)?;
         Ok(pools::Args {
             pools,
             outcomes: self.outcomes,
             dispatcher: self.dispatcher,
             revocations: self.revocations,
             link: self.config.link,
+            recovery: self.config.recovery,
             restart: self.ways.restart,
             clock: self.ways.clock,
             random: self.random,

@@ -115,11 +115,14 @@ impl Pool {
             | Verdict::ThrottleDevice { .. }
             | Verdict::Server { .. } => {}
         }
-        self.connections.on_useful(connection);
+        self.connections.on_useful(connection, now);
+        if !matches!(verdict, Verdict::Server { .. }) {
+            self.ramp.on_good(now);
+        }
         self.token.on_proven(token);
     }
 
-    fn retire(&mut self, connection: ConnectionId, world: &mut World<'_>) {
+    pub(super) fn retire(&mut self, connection: ConnectionId, world: &mut World<'_>) {
         if self.connections.retire(connection) {
             world.effects.push(Effect::Close(connection));
         }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fanfare_types::{Lane, Timestamp};
 
-use super::Limits;
-use crate::jitter;
+use super::reopening::{LIFE_MIN, Reopening};
+use super::{Limits, Recovery};
 use crate::lanes::Room;
 use crate::token::Generation;
 
@@ -18,6 +18,14 @@ const ANSWERS_TO_SETTLE: u32 = 3;
 
 /// One in this many streams is kept for urgent deliveries.
 const URGENT_SHARE: u32 = 10;
+
+/// How the end of a connection is to be taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Closed {
+    /// Nothing was answered on it, and its end was not our wish.
+    CameToNothing,
+    Otherwise,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -34,6 +42,9 @@ struct Connection {
     streams: u32,
     in_flight: u32,
     bulk_in_flight: u32,
+    begun_at: Timestamp,
+    /// Since when the provider allows no stream.
+    shut_since: Option<Timestamp>,
     idle_since: Timestamp,
     /// The provider token it showed last, and since when.
     shown: Option<(Generation, Timestamp)>,
@@ -49,10 +60,7 @@ pub(super) struct Connections {
     next: ConnectionId,
     /// Streams a connection turned out to have.
     streams_expected: u32,
-    /// Connections in a row that came to nothing.
-    failures: u32,
-    /// After a failure, none is opened before.
-    retry_at: Timestamp,
+    reopening: Reopening,
 }
 
 impl Connections {
@@ -61,8 +69,7 @@ impl Connections {
             all: BTreeMap::new(),
             next: 0,
             streams_expected: limits.streams_expected,
-            failures: 0,
-            retry_at: Timestamp::default(),
+            reopening: Reopening::default(),
         }
     }
 
@@ -82,6 +89,8 @@ impl Connections {
                 streams: 0,
                 in_flight: 0,
                 bulk_in_flight: 0,
+                begun_at: now,
+                shut_since: None,
                 idle_since: now,
                 shown: None,
                 answers: 0,
@@ -98,8 +107,7 @@ impl Connections {
         let live = self.count(|c| c.state != State::Retired);
         let connecting = self.count(|c| c.state == State::Connecting);
         let max = limits.connections_max.max(1);
-        let calm = self.failures == 0 || (connecting == 0 && now >= self.retry_at);
-        live < max && self.all.len() < 2 * max && calm
+        live < max && self.all.len() < 2 * max && self.reopening.is_open(connecting, now)
     }
 
     /// Streams free now or soon.
@@ -115,9 +123,9 @@ impl Connections {
         self.all.values().map(of).sum()
     }
 
-    /// When the next may be opened, if a failure stands in the way now.
+    /// When the next may be opened, if a failure or the provider's wish stands in the way now.
     pub(super) fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
-        (self.failures > 0 && self.retry_at > now).then_some(self.retry_at)
+        self.reopening.wake_at(now)
     }
 
     /// The one with the most room, and its room.
@@ -171,9 +179,10 @@ impl Connections {
         }
     }
 
-    pub(super) fn on_streams(&mut self, id: ConnectionId, streams: u32) {
+    pub(super) fn on_streams(&mut self, id: ConnectionId, streams: u32, now: Timestamp) {
         if let Some(connection) = self.all.get_mut(&id) {
             connection.streams = streams;
+            connection.shut_since = (streams == 0).then_some(now);
         }
     }
 
@@ -194,9 +203,9 @@ impl Connections {
     }
 
     /// The provider answered a push on it.
-    pub(super) fn on_useful(&mut self, id: ConnectionId) {
-        self.failures = 0;
+    pub(super) fn on_useful(&mut self, id: ConnectionId, now: Timestamp) {
         if let Some(connection) = self.all.get_mut(&id) {
+            self.reopening.on_useful(now.since(connection.begun_at));
             connection.answers = connection.answers.saturating_add(1);
             if connection.answers == ANSWERS_TO_SETTLE {
                 self.streams_expected = connection.streams.max(1);
@@ -223,26 +232,31 @@ impl Connections {
         self.retire(id)
     }
 
-    /// It is gone. One that came to nothing makes the next one wait.
+    /// It is gone. One that came to nothing, or to little, makes the next one wait.
     pub(super) fn on_closed(
         &mut self,
         id: ConnectionId,
-        limits: &Limits,
+        recovery: &Recovery,
         now: Timestamp,
         random: u64,
-    ) {
+    ) -> Closed {
         let Some(connection) = self.all.remove(&id) else {
-            return;
+            return Closed::Otherwise;
         };
-        if connection.answers == 0 && !connection.is_dismissed {
-            let delay = jitter::doubled(
-                limits.connect_delay_min,
-                self.failures,
-                limits.connect_delay_max,
-            );
-            self.failures = self.failures.saturating_add(1);
-            self.retry_at = now + jitter::upper_half(delay, random);
+        let came_to_nothing = connection.answers == 0 && !connection.is_dismissed;
+        let is_young = now.since(connection.begun_at) < LIFE_MIN;
+        if came_to_nothing || (is_young && connection.state != State::Retired) {
+            self.reopening.on_failed(recovery, now, random);
         }
+        match came_to_nothing {
+            true => Closed::CameToNothing,
+            false => Closed::Otherwise,
+        }
+    }
+
+    /// The provider has had enough: another one waits.
+    pub(super) fn on_calm(&mut self, recovery: &Recovery, now: Timestamp, random: u64) {
+        self.reopening.on_calm(recovery, now, random);
     }
 
     /// Those beyond `max`: the ones with the least to finish, the newest of equals.
@@ -271,6 +285,30 @@ impl Connections {
     pub(super) fn idle_since(&self) -> Option<Timestamp> {
         let idle = self.all.values().filter(|c| c.is_idle());
         idle.map(|c| c.idle_since).min()
+    }
+
+    /// Those whose provider has allowed no stream since `since` or longer.
+    pub(super) fn shut(&self, since: Timestamp) -> Vec<ConnectionId> {
+        let shut = |c: &Connection| c.shut().is_some_and(|shut| shut <= since);
+        let found = self.all.iter().filter(|(_, c)| shut(c));
+        found.map(|(id, _)| *id).collect()
+    }
+
+    /// Since when the longest of them has been so.
+    pub(super) fn shut_since(&self) -> Option<Timestamp> {
+        self.all.values().filter_map(Connection::shut).min()
+    }
+
+    /// Whether the provider has answered on one that takes work.
+    pub(super) fn is_any_proven(&self) -> bool {
+        let proven = |c: &Connection| c.state == State::Open && c.answers > 0;
+        self.all.values().any(proven)
+    }
+
+    /// What is under way on those that take work.
+    pub(super) fn in_flight(&self) -> usize {
+        let live = self.all.values().filter(|c| c.state != State::Retired);
+        live.map(|c| c.in_flight as usize).sum()
     }
 
     /// Those that take work or will.
@@ -311,6 +349,10 @@ impl Connection {
             all: self.free(),
             bulk: bulk.min(self.free()),
         }
+    }
+
+    fn shut(&self) -> Option<Timestamp> {
+        self.shut_since.filter(|_| self.state == State::Open)
     }
 
     fn is_idle(&self) -> bool {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fanfare_types::Channel;
 
-use crate::{breaker, token};
+use crate::{breaker, ramp, token};
 
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -16,10 +16,10 @@ pub struct Limits {
     pub urgent_weight: u32,
     /// Streams reckoned with on a connection that has not told yet. Default 100.
     pub streams_expected: u32,
-    /// Wait after a connection that came to nothing; doubles up to `connect_delay_max`. Default 100 ms.
-    pub connect_delay_min: Duration,
-    /// Default 30 s.
-    pub connect_delay_max: Duration,
+    /// How it comes back when connections come to nothing.
+    pub recovery: Recovery,
+    /// A connection whose provider allows no stream for this long is replaced when work waits. Default 1 min.
+    pub shut_after: Duration,
     /// A connection without work for this long is closed; `None` keeps it. Default: APNs none (it wants
     /// connections kept), FCM 2 min (it ends them itself soon after).
     pub idle_after: Option<Duration>,
@@ -38,6 +38,31 @@ pub struct Limits {
     pub token: token::Limits,
 }
 
+/// How a pool comes back to a provider that was away, or had enough.
+#[derive(Clone, Debug)]
+pub struct Recovery {
+    /// Wait after a connection that came to nothing; doubles up to `reconnect_max`, with jitter over its upper half.
+    /// Meanwhile one connection is tried at a time. Default 100 ms.
+    pub reconnect_min: Duration,
+    /// Default 30 s.
+    pub reconnect_max: Duration,
+    /// Wait before another connection when the provider asked for calm; doubles up to `reconnect_max`, too.
+    /// Default 5 s.
+    pub calm: Duration,
+    pub ramp: ramp::Limits,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        Recovery {
+            reconnect_min: Duration::from_millis(100),
+            reconnect_max: Duration::from_secs(30),
+            calm: Duration::from_secs(5),
+            ramp: ramp::Limits::default(),
+        }
+    }
+}
+
 impl Limits {
     /// The defaults for a channel.
     pub fn for_channel(channel: Channel, connections_max: usize, rate_max: Option<u32>) -> Self {
@@ -47,8 +72,8 @@ impl Limits {
             batch_max: 64,
             urgent_weight: 8,
             streams_expected: 100,
-            connect_delay_min: Duration::from_millis(100),
-            connect_delay_max: Duration::from_secs(30),
+            recovery: Recovery::default(),
+            shut_after: Duration::from_secs(60),
             idle_after: (!is_apns).then_some(Duration::from_secs(120)),
             token_spacing: is_apns.then_some(Duration::from_secs(20 * 60)),
             rate_max,

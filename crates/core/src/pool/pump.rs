@@ -1,6 +1,6 @@
 //! Hand-over: what may leave now, on which connection.
 
-use fanfare_types::Lane;
+use fanfare_types::{Lane, Timestamp};
 
 use super::{ConnectionId, Effect, Job, Pool, World, over};
 use crate::breaker::Allowance;
@@ -40,7 +40,7 @@ impl Pool {
             Allowance::Probe => true,
             Allowance::Nothing => return,
         };
-        let paced = self.pacing.allowance(now);
+        let paced = self.allowance(now);
         let mut budget = Budget {
             pushes: if is_probe { paced.min(1) } else { paced },
             stale: self.connections.free().saturating_sub(self.rerouted),
@@ -63,6 +63,13 @@ impl Pool {
                 return;
             }
         }
+    }
+
+    /// How many may leave, by the provider's quota and by what it can be trusted with.
+    pub(super) fn allowance(&mut self, now: Timestamp) -> usize {
+        let in_flight = self.connections.in_flight();
+        let ramp = self.ramp.allowance(in_flight, now);
+        self.pacing.allowance(now).min(ramp)
     }
 
     /// One batch for one connection. Returns whether looking on makes sense.
@@ -101,6 +108,7 @@ impl Pool {
         }
         budget.pushes -= batch.len();
         self.pacing.take(batch.len());
+        self.ramp.take(batch.len());
         if budget.is_probe {
             self.breaker.on_probe();
             self.probe_on = Some(connection);

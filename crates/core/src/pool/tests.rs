@@ -96,7 +96,7 @@ fn goaway_is_no_failure_and_is_replaced_at_once() {
     let mut rig = apns();
     rig.work(300, Lane::Bulk);
     rig.effects.clear();
-    rig.event(|pool, world| pool.on_going_away(0, world));
+    rig.event(|pool, world| pool.on_going_away(0, false, world));
     assert_eq!(rig.opened(), 1);
     rig.event(|pool, world| pool.on_closed(0, world));
     rig.effects.clear();

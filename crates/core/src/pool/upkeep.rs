@@ -50,7 +50,7 @@ impl Pool {
 
     pub(super) fn manage_connections(&mut self, world: &mut World<'_>) {
         let now = world.now;
-        let waiting = self.lanes.len().min(self.pacing.allowance(now));
+        let waiting = self.lanes.len().min(self.allowance(now));
         // While the credential is in doubt, one connection is enough.
         let in_doubt = !self.breaker.is_closed() || self.token.usable(now).is_none();
         let demand = match in_doubt {
@@ -58,6 +58,11 @@ impl Pool {
             true => waiting.min(1),
             false => waiting,
         };
+        if !self.lanes.is_empty() {
+            for connection in self.connections.shut(now - self.limits.shut_after) {
+                self.retire(connection, world);
+            }
+        }
         for connection in self.connections.open_for(demand, &self.limits, now) {
             world.effects.push(Effect::Open(connection));
         }
@@ -76,7 +81,11 @@ impl Pool {
         let while_waiting = [
             self.breaker.wake_at(),
             self.pacing.wake_at(now),
+            self.ramp.wake_at(now),
             self.connections.wake_at(now),
+            self.connections
+                .shut_since()
+                .map(|since| since + self.limits.shut_after),
         ];
         let idle_at = match (waits, self.limits.idle_after) {
             (false, Some(after)) => self.connections.idle_since().map(|since| since + after),

@@ -102,14 +102,19 @@ impl Walk {
             5..=10 => self.answer(false),
             11 => {
                 if let Some(id) = self.pick(|line| line.is_open) {
-                    let streams = [1, 10, 100, 300][self.roll(4) as usize];
+                    let streams = [0, 1, 10, 100, 300][self.roll(5) as usize];
                     self.streams(id, streams);
                 }
             }
             12 => {
                 if let Some(id) = self.pick(|line| line.is_open) {
                     self.line(id).is_closing = true;
-                    self.event(|pool, world| pool.on_going_away(id, world));
+                    match self.roll(3) {
+                        0 => self.event(|pool, world| pool.on_silent(id, world)),
+                        calm => {
+                            self.event(|pool, world| pool.on_going_away(id, calm == 1, world));
+                        }
+                    }
                 }
             }
             13 => self.disconnect(),

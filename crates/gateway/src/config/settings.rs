@@ -67,6 +67,9 @@ pub struct Cleanup {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
     pub connect_timeout: Duration,
+    pub reconnect_min: Duration,
+    pub reconnect_max: Duration,
+    pub ramp_start: usize,
     pub request_timeout: Duration,
     pub streams_max: usize,
     pub queue_max: usize,
@@ -119,6 +122,9 @@ impl Default for Settings {
             },
             link: Link {
                 connect_timeout: 10 * SECOND,
+                reconnect_min: Duration::from_millis(100),
+                reconnect_max: 30 * SECOND,
+                ramp_start: 1000,
                 request_timeout: 30 * SECOND,
                 streams_max: 500,
                 queue_max: 1000,
@@ -233,6 +239,9 @@ fn cleanup(section: Section<'_>, default: &Cleanup) -> Cleanup {
 fn link(section: Section<'_>, default: &Link) -> Link {
     let link = Link {
         connect_timeout: section.duration("connect_timeout", default.connect_timeout),
+        reconnect_min: section.duration("reconnect_min", default.reconnect_min),
+        reconnect_max: section.duration("reconnect_max", default.reconnect_max),
+        ramp_start: section.integer("ramp_start", default.ramp_start, 1..=1_000_000),
         request_timeout: section.duration("request_timeout", default.request_timeout),
         streams_max: section.integer("streams_max", default.streams_max, 1..=10_000),
         queue_max: section.integer("queue_max", default.queue_max, LINK_QUEUE),
@@ -241,6 +250,9 @@ fn link(section: Section<'_>, default: &Link) -> Link {
         answer_bytes_max: section.bytes("answer_max", default.answer_bytes_max),
         write_buffer_bytes: section.bytes("write_buffer", default.write_buffer_bytes),
     };
+    if link.reconnect_min > link.reconnect_max {
+        section.fault("reconnect_min", "must not be longer than reconnect_max");
+    }
     section.finish();
     link
 }

@@ -100,13 +100,14 @@ fn the_guards_defaults_are_its_own() {
 #[test]
 fn limits_that_contradict_each_other_are_faults() {
     let text = format!(
-        "[limits]\nbodies_max = \"1MiB\"\nttl_max = \"1d\"\n[link]\nqueue_max = 63\n{MINIMAL}"
+        "[limits]\nbodies_max = \"1MiB\"\nttl_max = \"1d\"\n[link]\nqueue_max = 63\nreconnect_max = \"10ms\"\n{MINIMAL}"
     );
     let found = faults(&text, &[]);
     let expect = [
         "line 1: limits.ttl_default: must not be longer than ttl_max",
         "line 2: limits.bodies_max: must not be less than body_max",
         "line 5: link.queue_max: must be between 64 and",
+        "line 4: link.reconnect_min: must not be longer than reconnect_max",
     ];
     assert_eq!(found.len(), expect.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expect) {

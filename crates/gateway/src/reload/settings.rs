@@ -69,6 +69,9 @@ settings! {
     waiting cleanup.suspect_window = "cleanup.suspect_window";
     waiting cleanup.suspect_hold = "cleanup.suspect_hold";
     waiting link.connect_timeout = "link.connect_timeout";
+    waiting link.reconnect_min = "link.reconnect_min";
+    waiting link.reconnect_max = "link.reconnect_max";
+    waiting link.ramp_start = "link.ramp_start";
     waiting link.request_timeout = "link.request_timeout";
     waiting link.streams_max = "link.streams_max";
     waiting link.queue_max = "link.queue_max";

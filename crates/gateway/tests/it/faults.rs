@@ -1,4 +1,11 @@
-//! What a provider may do to us, over real sockets: every delivery still ends exactly once.
+//! What a provider may do to us (docs/faults.md), over real sockets: every delivery still ends exactly once.
+
+mod connections;
+mod goaway;
+mod large;
+mod outage;
+mod scene;
+mod streams;
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -26,97 +33,11 @@ async fn all_delivered_under(rules: &Value) -> World {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn goaway_in_the_middle() {
-    let goaway = json!({ "goaway": { "code": "NO_ERROR", "debug": "{\"reason\":\"Shutdown\"}", "last": "before" } });
-    let world =
-        all_delivered_under(&json!([{ "when": { "skip": 5 }, "times": 2, "then": goaway }])).await;
-    assert_eq!(
-        world.simulator.books().totals().apns.duplicates,
-        0,
-        "what was not processed is no duplicate"
-    );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn refused_streams_go_on_at_once() {
-    let world = all_delivered_under(&json!([{ "times": 8, "then": "refuse" }])).await;
-    assert_eq!(world.simulator.books().totals().apns.duplicates, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_socket_that_closes_in_mid_answer() {
-    all_delivered_under(&json!([{ "when": { "skip": 3 }, "times": 1, "then": { "close": {} } }]))
-        .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn streams_that_shrink_and_grow() {
-    let rules = json!([
-        { "when": { "provider": "apns", "skip": 4 }, "times": 1, "then": { "streams": 1 } },
-        { "when": { "provider": "apns", "skip": 8 }, "times": 1, "then": { "streams": 100 } },
-    ]);
-    all_delivered_under(&rules).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn server_errors_with_retry_after_are_tried_again() {
     let busy = json!({ "answer": { "status": 503, "reason": "ServiceUnavailable", "headers": { "retry-after": "1" } } });
     let world =
         all_delivered_under(&json!([{ "when": { "every": 4 }, "times": 6, "then": busy }])).await;
     assert_eq!(world.simulator.books().totals().apns.duplicates, 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_provider_that_is_down_for_a_while() {
-    let world = World::new().await;
-    world.register("ada", "ios_push", &apns_token(1)).await;
-    world.register("bob", "fcm", &fcm_token(1)).await;
-    let provider = fanfare_simulator::Provider::Apns;
-    world
-        .simulator
-        .set_listening(provider, false)
-        .await
-        .expect("closed");
-    world
-        .simulator
-        .close_connections(provider)
-        .await
-        .expect("closed");
-    let waiting = world.send_to(&["ada"]).await;
-    let other = world.send_to(&["bob"]).await;
-    assert_eq!(
-        world.ended(&other).await["delivered"],
-        1,
-        "the other provider goes on"
-    );
-    assert_eq!(world.view(&waiting).await["counts"]["delivered"], 0);
-    world
-        .simulator
-        .set_listening(provider, true)
-        .await
-        .expect("open");
-    assert_eq!(world.ended(&waiting).await["delivered"], 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn no_answer_ends_as_the_message_says() {
-    let world = World::with(Options {
-        tables: "[link]\nrequest_timeout = \"500ms\"\n",
-        ..Options::default()
-    })
-    .await;
-    world.register("ada", "ios_push", &apns_token(1)).await;
-    world.rules(&json!([{ "times": 1, "then": { "silence": { "processed": true } } }]));
-    let otp = json!({ "to": { "users": ["ada"] }, "message": { "title": "123456" }, "on_unknown": "drop" });
-    assert_eq!(world.ended(&world.send(&otp).await).await["failed"], 1);
-    world.rules(&json!([{ "times": 1, "then": { "silence": { "processed": true } } }]));
-    let retried = world.send_to(&["ada"]).await;
-    assert_eq!(world.ended(&retried).await["delivered"], 1);
-    assert_eq!(
-        world.simulator.books().totals().apns.duplicates,
-        1,
-        "sent again, under the same apns-id"
-    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,8 @@ pub(super) enum End {
     /// The stream below takes no more bytes.
     Write,
     PingTimeout,
+    /// Not a byte came from the peer.
+    NoSettings,
     /// The peer did not let us close in time. All had their answers by then.
     CloseTimeout,
 }
@@ -52,8 +54,9 @@ impl Engine {
         // An I/O error or violation ends the connection by itself. The rest is GOAWAY, and stream ids used up,
         // after which a connection is of no more use either (RFC 9113, section 5.1.1).
         if !error.is_io() && !error.is_library() {
+            let calm = error.reason() == Some(h2::Reason::ENHANCE_YOUR_CALM);
             let reason = reason(&error);
-            events(Event::GoingAway { reason });
+            events(Event::GoingAway { reason, calm });
         }
         self.going_away = Some(error);
         self.inbox.give_up(&mut self.answers);
@@ -85,6 +88,7 @@ impl Engine {
     pub(super) fn result(&mut self, end: End) -> Result<()> {
         match end {
             End::PingTimeout => return Err(Error::PingTimeout),
+            End::NoSettings => return Err(Error::ConnectTimeout),
             End::Connection(Err(error)) if !error.is_io() => return Err(Error::Protocol(error)),
             // However the stream below ended, the peer is gone; what it said before is what matters.
             End::Connection(_) | End::Write | End::CloseTimeout => {}

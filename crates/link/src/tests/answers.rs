@@ -264,3 +264,22 @@ async fn no_wake_up_is_lost_between_threads() {
             .all(|a| a.as_ref().unwrap().body == "300")
     );
 }
+
+/// A header list beyond what we take costs its own stream; one that is a flood costs the connection, and whatever it
+/// had. Either way no more is held than the limit.
+#[tokio::test(start_paused = true)]
+async fn oversized_headers_cost_their_stream_and_a_flood_the_connection() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 10).await;
+    link.send(0..3);
+    let streams = peer.requests(3).await;
+    peer.padded(streams[0], 200, 20_000).await;
+    link.answers(1).await;
+    peer.ok(streams[1]).await;
+    link.answers(2).await;
+    peer.padded(streams[2], 200, 1_000_000).await;
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "protocol");
+    assert_eq!(ended.lost(0), Lost::Unknown);
+    assert_eq!(ended.status(1), 200);
+    assert_eq!(ended.lost(2), Lost::Unknown);
+}

@@ -84,6 +84,8 @@ async fn pushes_over_tls() {
         answers: Vec::new(),
         limits: Vec::new(),
         going_away: Vec::new(),
+        calm: false,
+        silent: Vec::new(),
     };
     link.send(0..300);
     link.answers(300).await;

@@ -22,6 +22,7 @@ async fn goaway_splits_streams_at_the_last_one() {
         assert_eq!(ended.lost(key), Lost::NotSent);
     }
     assert_eq!(ended.going_away, ["NO_ERROR"]);
+    assert!(!ended.calm);
     peer.drain().await;
 }
 
@@ -58,6 +59,7 @@ async fn goaway_with_an_error_gives_its_reason() {
     let start = "ENHANCE_YOUR_CALM: {\"reason\":\"TooManyBad\"}\\x07xxx";
     assert!(reason.starts_with(start), "{reason}");
     assert_eq!(reason.len(), 200);
+    assert!(ended.calm);
 }
 
 #[tokio::test]
@@ -175,11 +177,13 @@ async fn close_waits_no_longer_than_a_request_may_take() {
 async fn a_peer_that_reads_nothing_does_not_hold_the_end_up() {
     let (ours, theirs) = tokio::io::duplex(256);
     let mut link = Link::over(ours, &Config::default()).await;
+    let peer = Peer::start(theirs, 100).await;
+    link.limit(100).await;
     link.send(0..20);
     let start = tokio::time::Instant::now();
     link.close();
     let ended = link.end().await;
     assert!(start.elapsed() < seconds(40));
     assert!((0..20).all(|key| ended.lost(key) == Lost::Unknown));
-    drop(theirs);
+    drop(peer);
 }

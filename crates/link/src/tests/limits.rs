@@ -1,6 +1,6 @@
 //! Streams within the peer's limit and ours, and the bounded queue before them.
 
-use super::peer::HEADERS;
+use super::peer::{CANCEL, DATA, END_STREAM, HEADERS, RST_STREAM};
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -25,11 +25,7 @@ async fn a_batch_beyond_the_limit_waits_in_order() {
 
 #[tokio::test(start_paused = true)]
 async fn the_limit_follows_settings_up_and_down() {
-    let config = Config {
-        streams_initial: 1,
-        ..Config::default()
-    };
-    let (mut link, mut peer) = Link::with_peer(&config, 1).await;
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 1).await;
     link.send(0..3);
     let first = peer.request().await;
     assert!(peer.silent(HEADERS, seconds(1)).await);
@@ -61,15 +57,13 @@ async fn the_limit_follows_settings_up_and_down() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn before_settings_only_the_initial_streams_are_opened() {
-    let config = Config {
-        streams_initial: 1,
-        ..Config::default()
-    };
+async fn before_settings_no_stream_is_opened() {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let mut link = Link::over(ours, &config).await;
+    let mut link = Link::over(ours, &Config::default()).await;
     link.send(0..3);
-    let mut peer = Peer::start(theirs, 2).await;
+    let mut peer = Peer::mute(theirs).await;
+    assert!(peer.silent(HEADERS, seconds(5)).await);
+    peer.begin(2).await;
     let first = peer.request().await;
     let second = peer.request().await;
     assert!(peer.silent(HEADERS, seconds(1)).await);
@@ -79,7 +73,7 @@ async fn before_settings_only_the_initial_streams_are_opened() {
     peer.ok(third).await;
     link.answers(3).await;
     link.close();
-    assert_eq!(link.end().await.limits, [1, 2]);
+    assert_eq!(link.end().await.limits, [2]);
 }
 
 #[tokio::test]
@@ -141,4 +135,53 @@ async fn waiting_too_long_for_a_stream_is_not_sent() {
     assert_eq!(ended.lost(1), Lost::NotSent);
     assert_eq!(ended.lost(2), Lost::NotSent);
     assert_eq!(ended.status(3), 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_goes_out_in_pieces_as_the_peers_window_allows() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 10).await;
+    peer.initial_window(0).await;
+    // The next limit comes behind it.
+    peer.settings(9).await;
+    link.limit(9).await;
+    link.send([1]);
+    let stream = peer.expect(HEADERS).await.stream;
+    assert!(peer.silent(DATA, seconds(1)).await);
+    peer.window(stream, 60).await;
+    let piece = peer.expect(DATA).await;
+    assert_eq!((piece.payload.len(), piece.flags & END_STREAM), (60, 0));
+    assert!(peer.silent(DATA, seconds(1)).await);
+    peer.window(stream, 60).await;
+    let rest = peer.expect(DATA).await;
+    assert_eq!((rest.payload.len(), rest.flags & END_STREAM), (40, 1));
+    peer.ok(stream).await;
+    link.answers(1).await;
+    link.close();
+    let ended = link.end().await;
+    assert_eq!(ended.status(1), 200);
+    assert!(ended.silent.is_empty());
+}
+
+/// Not sent whole is not processed: it may go elsewhere, and must not go out here any more.
+#[tokio::test(start_paused = true)]
+async fn a_window_that_stays_shut_sends_nothing() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 10).await;
+    peer.initial_window(50).await;
+    peer.settings(9).await;
+    link.limit(9).await;
+    let start = tokio::time::Instant::now();
+    link.send(0..3);
+    link.answers(3).await;
+    assert_eq!(start.elapsed().as_secs(), 30);
+    assert_eq!(link.silent, [0], "told before the answers");
+    for _ in 0..3 {
+        assert_eq!(peer.expect(RST_STREAM).await.word(), CANCEL);
+    }
+    link.close();
+    let ended = link.end().await;
+    assert_eq!(ended.label(), "ok");
+    for key in 0..3 {
+        assert_eq!(ended.lost(key), Lost::NotSent);
+    }
+    assert!(peer.drain().await.iter().all(|frame| frame.kind != DATA));
 }

@@ -6,6 +6,7 @@ mod dialling;
 mod ending;
 mod limits;
 mod peer;
+mod resolving;
 mod silence;
 
 use std::collections::HashMap;
@@ -32,6 +33,10 @@ struct Link {
     answers: Vec<Answer>,
     limits: Vec<u32>,
     going_away: Vec<String>,
+    /// The last GOAWAY asked for calm.
+    calm: bool,
+    /// How often the peer was said to be silent, each time with the answers told before.
+    silent: Vec<usize>,
 }
 
 /// How it went.
@@ -40,6 +45,8 @@ struct Ended {
     answers: HashMap<u32, Result<Response, Lost>>,
     limits: Vec<u32>,
     going_away: Vec<String>,
+    calm: bool,
+    silent: Vec<usize>,
 }
 
 impl Link {
@@ -65,6 +72,8 @@ impl Link {
             answers: Vec::new(),
             limits: Vec::new(),
             going_away: Vec::new(),
+            calm: false,
+            silent: Vec::new(),
         }
     }
 
@@ -89,7 +98,11 @@ impl Link {
         {
             Event::Streams(limit) => self.limits.push(limit),
             Event::Answers(answers) => self.answers.extend(answers),
-            Event::GoingAway { reason } => self.going_away.push(reason),
+            Event::GoingAway { reason, calm } => {
+                self.going_away.push(reason);
+                self.calm = calm;
+            }
+            Event::Silent => self.silent.push(self.answers.len()),
         }
     }
 
@@ -147,6 +160,8 @@ impl Link {
             answers,
             limits: self.limits,
             going_away: self.going_away,
+            calm: self.calm,
+            silent: self.silent,
         }
     }
 }

@@ -14,6 +14,7 @@ pub(super) const GOAWAY: u8 = 7;
 
 pub(super) const END_STREAM: u8 = 1;
 const WINDOW_UPDATE: u8 = 8;
+const CONTINUATION: u8 = 9;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
@@ -40,31 +41,66 @@ impl Frame {
 pub(super) struct Peer(DuplexStream);
 
 impl Peer {
-    pub(super) async fn start(mut io: DuplexStream, streams: u32) -> Peer {
-        let mut preface = [0; 24];
-        io.read_exact(&mut preface).await.unwrap();
-        assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        let mut peer = Peer(io);
-        peer.settings(streams).await;
-        // No test has to think of the connection's window.
-        peer.write(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())
-            .await;
+    pub(super) async fn start(io: DuplexStream, streams: u32) -> Peer {
+        let mut peer = Peer::mute(io).await;
+        peer.begin(streams).await;
         peer
     }
 
+    /// One that has read the client's preface and said nothing.
+    pub(super) async fn mute(mut io: DuplexStream) -> Peer {
+        let mut preface = [0; 24];
+        io.read_exact(&mut preface).await.unwrap();
+        assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+        Peer(io)
+    }
+
+    pub(super) async fn begin(&mut self, streams: u32) {
+        self.settings(streams).await;
+        // No test has to think of the connection's window.
+        self.write(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())
+            .await;
+    }
+
     pub(super) async fn settings(&mut self, streams: u32) {
-        let mut payload = vec![0, 3];
-        payload.extend(streams.to_be_bytes());
+        self.setting(3, streams).await;
+    }
+
+    /// The window that later streams begin with (and earlier ones are changed by the difference).
+    pub(super) async fn initial_window(&mut self, bytes: u32) {
+        self.setting(4, bytes).await;
+    }
+
+    async fn setting(&mut self, id: u8, value: u32) {
+        let mut payload = vec![0, id];
+        payload.extend(value.to_be_bytes());
         self.write(SETTINGS, 0, 0, &payload).await;
     }
 
+    pub(super) async fn window(&mut self, stream: u32, bytes: u32) {
+        self.write(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes())
+            .await;
+    }
+
     pub(super) async fn write(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
+        let written = self.try_write(kind, flags, stream, payload).await;
+        written.unwrap();
+    }
+
+    /// The link may have gone meanwhile.
+    async fn try_write(
+        &mut self,
+        kind: u8,
+        flags: u8,
+        stream: u32,
+        payload: &[u8],
+    ) -> std::io::Result<()> {
         let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
         let mut frame = length[1..].to_vec();
         frame.extend([kind, flags]);
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
-        self.0.write_all(&frame).await.unwrap();
+        self.0.write_all(&frame).await
     }
 
     /// The next frame; SETTINGS are acknowledged on the way. `None` at the end of the stream.
@@ -130,6 +166,29 @@ impl Peer {
         block.extend(status.to_string().bytes());
         let flags = END_HEADERS | if ends { END_STREAM } else { 0 };
         self.write(HEADERS, flags, stream, &block).await;
+    }
+
+    /// An answer with a header of so many bytes, in as many frames as it takes.
+    pub(super) async fn padded(&mut self, stream: u32, status: u16, bytes: usize) {
+        let mut block = vec![0x08, 3];
+        block.extend(status.to_string().bytes());
+        // A literal with a new name; the value's length as an integer with a prefix of 7 bits (RFC 7541, 5.1).
+        block.extend([0x00, 1, b'x', 0x7f]);
+        let mut rest = bytes - 127;
+        while rest >= 128 {
+            block.push(u8::try_from(rest % 128).unwrap() | 0x80);
+            rest /= 128;
+        }
+        block.push(u8::try_from(rest).unwrap());
+        block.resize(block.len() + bytes, b'a');
+        let pieces: Vec<_> = block.chunks(16 * 1024).collect();
+        for (index, piece) in pieces.iter().enumerate() {
+            let first = index == 0;
+            let last = index + 1 == pieces.len();
+            let kind = if first { HEADERS } else { CONTINUATION };
+            let flags = if last { END_HEADERS } else { 0 } | if first { END_STREAM } else { 0 };
+            self.try_write(kind, flags, stream, piece).await.ok();
+        }
     }
 
     pub(super) async fn ok(&mut self, stream: u32) {

@@ -1,6 +1,6 @@
 //! Peers that say nothing: late answers, and PING.
 
-use super::peer::{CANCEL, DATA, END_STREAM, PING, RST_STREAM};
+use super::peer::{CANCEL, DATA, END_STREAM, HEADERS, PING, RST_STREAM};
 use super::*;
 
 #[tokio::test(start_paused = true)]
@@ -23,6 +23,47 @@ async fn no_answer_in_time_is_unknown_and_the_stream_is_reset_later() {
     assert_eq!(ended.label(), "ok");
     assert_eq!(ended.lost(1), Lost::Unknown);
     assert_eq!(ended.lost(2), Lost::Unknown);
+    assert_eq!(ended.silent, [0]);
+}
+
+/// One stream of many is the push's trouble, not the connection's.
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_others_is_not_silent() {
+    let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+    link.send([1, 2]);
+    let streams = peer.requests(2).await;
+    tokio::time::sleep(seconds(1)).await;
+    peer.ok(streams[1]).await;
+    link.answers(2).await;
+    // A late answer tells as well that the peer lives.
+    link.send([3]);
+    peer.request().await;
+    tokio::time::sleep(seconds(1)).await;
+    peer.ok(streams[0]).await;
+    link.answers(3).await;
+    assert!(link.silent.is_empty());
+    link.send([4]);
+    link.answers(4).await;
+    link.close();
+    let ended = link.end().await;
+    assert_eq!(ended.silent, [3]);
+    assert_eq!(ended.lost(3), Lost::Unknown);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_without_settings_is_given_up_and_was_sent_nothing() {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let mut link = Link::over(ours, &Config::default()).await;
+    let start = tokio::time::Instant::now();
+    link.send(0..3);
+    let mut peer = Peer::mute(theirs).await;
+    let ended = link.end().await;
+    assert_eq!(start.elapsed().as_secs(), 10);
+    assert_eq!(ended.label(), "connect_timeout");
+    for key in 0..3 {
+        assert_eq!(ended.lost(key), Lost::NotSent);
+    }
+    assert!(peer.drain().await.iter().all(|frame| frame.kind != HEADERS));
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::RwLock;
 
-use super::{Reaction, Reply, Rule, RuleState, Span, Stage, When};
+use super::{Moment, Reaction, Reply, Rule, RuleState, Span, Stage, When};
 use crate::{Provider, SimulatorError};
 
 /// The script in force.
@@ -230,12 +230,17 @@ fn check(rule: &Rule, certificates: bool) -> Result<(), &'static str> {
         (Reaction::Hang | Reaction::Certificate(_), Stage::Request) => {
             Err("this reaction needs on: connection")
         }
-        (
-            Reaction::Answer(_) | Reaction::Silence(_) | Reaction::Reset(_) | Reaction::Refuse,
-            Stage::Connection,
-        ) => Err("this reaction needs on: request"),
+        (Reaction::Answer(_) | Reaction::Reset(_) | Reaction::Refuse, Stage::Connection) => {
+            Err("this reaction needs on: request")
+        }
         (_, Stage::Connection) if when.address.is_some() || when.address_prefix.is_some() => {
             Err("a connection has no address")
+        }
+        (Reaction::Close(close), Stage::Request) if close.after == Moment::Handshake => {
+            Err("after: handshake needs on: connection")
+        }
+        (Reaction::Close(close), Stage::Connection) if close.after == Moment::Headers => {
+            Err("after: headers needs on: request")
         }
         (Reaction::Certificate(_), Stage::Connection) if !certificates => {
             Err("the simulator was started without wrong certificates")

@@ -154,7 +154,7 @@ impl<J: Judge, T: Io> Session<J, T> {
         mut respond: SendResponse<Bytes>,
     ) {
         match close.after {
-            Moment::Request => self.lose(call, facts, close.processed, "close"),
+            Moment::Request | Moment::Handshake => self.lose(call, facts, close.processed, "close"),
             Moment::Headers => {
                 let mut answer = self.judged(call, facts, true);
                 // The stream is about to be cut; that it may be gone already changes nothing.

@@ -2,6 +2,7 @@
 
 use fanfare_core::pool::{Effect, How, Job, Limits, Pool as Core, World};
 use fanfare_core::retry;
+use fanfare_link::Resolver;
 use fanfare_types::{DeviceId, UserId};
 use tokio::sync::mpsc;
 
@@ -27,7 +28,9 @@ impl Alone {
         })
         .await;
         let apps = [app(&rig.simulator)];
-        let credential = credential::all(&apps).unwrap().remove(0);
+        let credential = credential::all(&apps, &Resolver::default())
+            .unwrap()
+            .remove(0);
         let args = connection::Args {
             id: 0,
             pool: pool.get().unwrap(),
@@ -149,7 +152,7 @@ async fn apns_is_asked_whether_it_lives_as_configured_and_fcm_never() {
         ping_after: after,
         ..fanfare_link::Config::default()
     };
-    let mut found: Vec<_> = credential::all(&apps)
+    let mut found: Vec<_> = credential::all(&apps, &Resolver::default())
         .unwrap()
         .iter()
         .map(|credential| {

@@ -209,6 +209,7 @@ pub(super) fn config() -> Config {
         },
         cleanup: fanfare_core::cleanup::Limits::default(),
         link: fanfare_link::Config::default(),
+        recovery: fanfare_core::pool::Recovery::default(),
         call_timeout: Duration::from_secs(5),
     }
 }
