@@ -17,4 +17,5 @@ pub mod registration;
 pub mod restart;
 pub mod retry;
 pub mod revocations;
+pub mod steady;
 pub mod token;

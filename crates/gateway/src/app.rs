@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::clock;
 use crate::config::{Config, Settings};
 use crate::senders::Senders;
 
@@ -37,6 +38,11 @@ pub struct App {
 impl App {
     /// Binds the listeners, opens the store, starts everything. Nothing is left running on an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        App::start_at(config, clock::system()).await
+    }
+
+    /// As [`App::start`], by another clock than the machine's.
+    pub async fn start_at(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let Config { settings, apps } = config;
         let api = bind(settings.listen, "listen").await?;
         let admin = match settings.admin {
@@ -47,7 +53,6 @@ impl App {
         let senders = Senders::start(settings.sender_threads)?;
         let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = apps.into_iter().unzip();
         let telemetry = Telemetry::new();
-        let clock = Clock::system();
         let system = System::spawn(
             system_config(&settings),
             apps,

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_types::{AppId, Channel, Lane, Outcome, Verdict};
+use fanfare_types::{AppId, Channel, Lane, Outcome, Timestamp, Verdict};
 use parking_lot::RwLock;
 use prometheus_client::encoding::text;
 use prometheus_client::metrics::counter::Counter;
@@ -32,6 +32,7 @@ struct Inner {
     permits_taken: Gauge,
     permits_max: Gauge,
     users_active: Gauge,
+    clock_ahead: Gauge,
     answered: [Histogram; 2],
     senders: RwLock<HashMap<(AppId, Channel), Arc<Sender>>>,
     accepted: RwLock<HashMap<(AppId, Lane), (Counter, Counter)>>,
@@ -100,6 +101,7 @@ impl Telemetry {
             permits_taken: single(&mut registry, metrics::PERMITS_TAKEN),
             permits_max: single(&mut registry, metrics::PERMITS_MAX),
             users_active: single(&mut registry, metrics::USERS_ACTIVE),
+            clock_ahead: single(&mut registry, metrics::CLOCK_AHEAD),
             answered: [Lane::Urgent, Lane::Bulk].map(|lane| answered.with(&[lane.as_str()])),
             senders: RwLock::default(),
             accepted: RwLock::default(),
@@ -225,6 +227,13 @@ impl Telemetry {
     pub fn permits(&self, taken: usize, max: usize) {
         self.0.permits_taken.set(saturated(taken));
         self.0.permits_max.set(saturated(max));
+    }
+
+    /// The gateway's time and the machine's, of one moment. Told before a scrape.
+    pub fn clock(&self, now: Timestamp, wall: Timestamp) {
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let ahead = seconds(wall.since(now)) - seconds(now.since(wall));
+        self.0.clock_ahead.set(ahead);
     }
 
     /// A user's actor came to life.

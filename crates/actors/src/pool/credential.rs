@@ -160,18 +160,18 @@ impl Credential {
         }
     }
 
-    /// Makes or fetches a provider token.
-    pub(crate) fn renew(&self, now: Timestamp) -> BoxFuture<'static, Result<Renewed, Error>> {
+    /// Makes or fetches a provider token; what is signed for it is dated `issued_at`.
+    pub(crate) fn renew(&self, issued_at: Timestamp) -> BoxFuture<'static, Result<Renewed, Error>> {
         let credential = self.clone();
         Box::pin(async move {
             match &credential.way {
-                Way::Apns(_) => credential.sign(now),
-                Way::Fcm(client) => credential.fetch(client, now).await,
+                Way::Apns(_) => credential.sign(issued_at),
+                Way::Fcm(client) => credential.fetch(client, issued_at).await,
             }
         })
     }
 
-    fn sign(&self, now: Timestamp) -> Result<Renewed, Error> {
+    fn sign(&self, issued_at: Timestamp) -> Result<Renewed, Error> {
         let signer = self
             .apns()
             .signer
@@ -181,14 +181,18 @@ impl Credential {
                 why: "there is none".to_owned(),
             })?;
         Ok(Renewed {
-            value: signer.sign(now)?,
+            value: signer.sign(issued_at)?,
             renew_after: apns::TOKEN_LIFETIME,
             lifetime: APNS_TOKEN_LIFE,
         })
     }
 
-    async fn fetch(&self, client: &reqwest::Client, now: Timestamp) -> Result<Renewed, Error> {
-        let request = self.fcm().account.token_request(now)?;
+    async fn fetch(
+        &self,
+        client: &reqwest::Client,
+        issued_at: Timestamp,
+    ) -> Result<Renewed, Error> {
+        let request = self.fcm().account.token_request(issued_at)?;
         let answer = client
             .post(&request.uri)
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
