@@ -14,6 +14,8 @@ mod upkeep;
 #[cfg(test)]
 pub(crate) mod fixtures;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walk;

@@ -240,9 +240,8 @@ impl Token {
             return Stale::Known;
         }
         current.stale = true;
-        if !current.proven {
-            self.dating = self.dating.other();
-        }
+        // It would have been replaced before its time was over.
+        self.dating = self.dating.other();
         match self.replaced_stale && !current.proven {
             true => Stale::Suspicious,
             false => Stale::Retired,
@@ -412,12 +411,12 @@ mod tests {
     fn what_one_clock_has_dated_in_vain_the_other_dates() {
         let mut token = fresh();
         assert_eq!(token.dating(), Dating::Wall);
-        token.on_proven(1);
-        token.on_stale(1);
-        assert_eq!(token.dating(), Dating::Wall, "it had only grown old");
-        let later = START + MINUTE;
+        let later = START + 50 * MINUTE;
         token.begin_renewal(true, later, 0);
         token.on_renewed(50 * MINUTE, 60 * MINUTE, later);
+        assert_eq!(token.dating(), Dating::Wall, "the first had grown old");
+        token.on_stale(1);
+        assert_eq!(token.dating(), Dating::Wall, "nobody uses it any more");
         token.on_stale(2);
         assert_eq!(token.dating(), Dating::Gateway);
         token.begin_renewal(true, later + MINUTE, 0);
