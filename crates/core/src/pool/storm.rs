@@ -39,10 +39,14 @@ fn weathered(channel: Channel) -> Course {
     rig.work(PUSHES, Lane::Bulk);
     while course.outcomes.len() < PUSHES as usize {
         assert!(rig.now < START + 3 * STORM, "{}", course.outcomes.len());
-        let mut opened = Vec::new();
-        rig.effects.retain(|effect| match effect {
+        let (mut opened, mut routed) = (Vec::new(), Vec::new());
+        rig.effects.retain_mut(|effect| match effect {
             Effect::Open(id) => {
                 opened.push(*id);
+                false
+            }
+            Effect::Reroute(batch) => {
+                routed.append(batch);
                 false
             }
             Effect::WakeAt(_) => false,
@@ -50,6 +54,12 @@ fn weathered(channel: Channel) -> Course {
         });
         for connection in opened {
             rig.up(connection, 100);
+        }
+        for delivery in &mut routed {
+            delivery.routed_at = rig.now;
+        }
+        if !routed.is_empty() {
+            rig.event(|pool, world| pool.on_work(routed, world));
         }
         for handed in rig.handed() {
             let ordinal = handed.job.delivery.ordinal;
