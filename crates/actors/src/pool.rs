@@ -15,6 +15,7 @@ use fanfare_core::pool::{
 use fanfare_core::restart::{History, Policy, Verdict};
 use fanfare_core::retry;
 use fanfare_core::revocations::Revocations;
+use fanfare_core::token::Dating;
 use fanfare_providers::Error;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{Clock, Delivery, Secret, Timestamp};
@@ -237,7 +238,7 @@ impl State {
             }
             Effect::Open(id) => self.open(id, myself),
             Effect::Close(id) => self.cast(id, connection::Msg::Close),
-            Effect::RenewToken => self.renew(myself, now),
+            Effect::RenewToken => self.renew(myself),
             Effect::End(batch) => {
                 let ending = |Ended { finished, verdict }| Ending { finished, verdict };
                 self.args
@@ -323,8 +324,12 @@ impl State {
         Ok(connection)
     }
 
-    fn renew(&self, myself: &ActorRef<Msg>, now: Timestamp) {
-        let renewal = self.args.credential.renew(now);
+    fn renew(&self, myself: &ActorRef<Msg>) {
+        let issued_at = match self.core.token_dating() {
+            Dating::Wall => self.args.clock.wall(),
+            Dating::Gateway => self.args.clock.now(),
+        };
+        let renewal = self.args.credential.renew(issued_at);
         let telemetry = self.args.telemetry.clone();
         let (app, channel) = (
             self.args.credential.app().clone(),

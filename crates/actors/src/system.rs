@@ -112,6 +112,7 @@ pub struct System {
     admission: Arc<Admission>,
     store: Arc<dyn Store>,
     telemetry: Telemetry,
+    clock: Clock,
     failed: watch::Receiver<Option<String>>,
 }
 
@@ -144,6 +145,7 @@ impl System {
         let ids = apps.iter().map(|app| app.id.clone());
         let admission = Arc::new(Admission::new(&config.admission, ids));
         let (store, telemetry) = (ways.store.clone(), ways.telemetry.clone());
+        let clock = ways.clock.clone();
         let (handles, built) = oneshot::channel();
         let (give_up, failed) = watch::channel(None);
         let args = root::Args {
@@ -167,6 +169,7 @@ impl System {
             admission,
             store,
             telemetry,
+            clock,
             failed,
         })
     }
@@ -195,6 +198,7 @@ impl System {
     pub async fn stats(&self) -> Result<Stats> {
         let (taken, max) = (self.admission.taken(), self.admission.max());
         self.telemetry.permits(taken, max);
+        self.telemetry.clock(self.clock.now(), self.clock.wall());
         Ok(Stats {
             permits_taken: taken,
             permits_max: max,

@@ -19,8 +19,15 @@ pub enum OnDeadToken {
     Delete,
 }
 
+/// When an address died that a provider called dead: at the provider's own time, if it gave one, and in any case no
+/// later than the attempt began. What was registered after that is not what the provider spoke of, whatever time it
+/// gives (its clock may be ahead, its time in another unit).
+pub fn died_at(since: Option<Timestamp>, started_at: Timestamp) -> Timestamp {
+    since.map_or(started_at, |since| since.min(started_at))
+}
+
 /// Whether a row that a provider called dead is the registration the provider meant: not registered later than
-/// `dead_since` (the provider's timestamp, or the start of the attempt where it gives none).
+/// `dead_since` ([`died_at`]).
 pub fn is_same_registration(device: &Device, dead_since: Timestamp) -> bool {
     device.registered_at <= dead_since
 }

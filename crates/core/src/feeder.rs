@@ -13,7 +13,7 @@ pub struct Limits {
     pub batch_max: usize,
     /// How long work waits before it asks for permits again. Default 20 ms.
     pub room_poll: Duration,
-    /// Longest sleep, whatever is scheduled: a clock may be set. Default 60 s.
+    /// Longest sleep, whatever is scheduled: the clock's pace may change. Default 60 s.
     pub sleep_max: Duration,
     /// Wait after a walk that the store broke off. Default 1 s.
     pub retry_delay: Duration,

@@ -18,4 +18,5 @@ pub mod registration;
 pub mod restart;
 pub mod retry;
 pub mod revocations;
+pub mod steady;
 pub mod token;

@@ -18,6 +18,8 @@ pub(crate) mod fixtures;
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod storm;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walk;
@@ -37,7 +39,7 @@ use crate::pacing::Pacing;
 use crate::ramp::Ramp;
 use crate::retry;
 use crate::revocations::Revocations;
-use crate::token::{Generation, Token};
+use crate::token::{Dating, Generation, Token};
 use connections::{Closed, Connections};
 use retries::Retries;
 
@@ -54,7 +56,8 @@ pub enum Effect {
     Open(ConnectionId),
     /// Let a connection finish what it has, and close.
     Close(ConnectionId),
-    /// Get a provider token, and tell by [`Pool::on_token`] or [`Pool::on_no_token`].
+    /// Get a provider token dated by the clock of [`Pool::token_dating`], and tell by [`Pool::on_token`] or
+    /// [`Pool::on_no_token`].
     RenewToken,
     End(Vec<Ended>),
     /// Their routing is too old or was revoked: back to the dispatcher.
@@ -252,6 +255,11 @@ impl Pool {
     pub fn on_no_token(&mut self, refused: bool, world: &mut World<'_>) {
         self.token.on_failed(refused, world.now, (world.random)());
         self.settle(world);
+    }
+
+    /// Which clock dates the token that is asked for now.
+    pub fn token_dating(&self) -> Dating {
+        self.token.dating()
     }
 
     pub fn on_wake(&mut self, world: &mut World<'_>) {

@@ -1,7 +1,8 @@
 //! The life of a provider token: missing, being renewed, fresh, renewed ahead of its end, or found stale.
 //!
-//! One renewal at most is under way, however many pushes wait. Each token has a generation, so that answers to
-//! pushes that carried an older one cause no further renewal.
+//! One renewal at most is under way, however many pushes wait, and none follows another at once, however short
+//! tokens live and however often they are found stale. Each token has a generation, so that answers to pushes that
+//! carried an older one cause no further renewal.
 
 use std::time::Duration;
 
@@ -19,6 +20,10 @@ pub struct Limits {
     pub delay_max: Duration,
     /// A renewal that has not come back by then counts as failed. Default 30 s.
     pub patience: Duration,
+    /// Least age of a token when it is replaced, also when it is found stale. Default 1 s.
+    pub spacing: Duration,
+    /// A token that lives for less than this is replaced only when pushes wait; others are kept fresh. Default 60 s.
+    pub keep_min: Duration,
 }
 
 impl Default for Limits {
@@ -28,6 +33,27 @@ impl Default for Limits {
             refused_delay_min: Duration::from_secs(5),
             delay_max: Duration::from_secs(60),
             patience: Duration::from_secs(30),
+            spacing: Duration::from_secs(1),
+            keep_min: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The clock that a new token's time of issue is taken from. They differ after the machine's clock was set, and then
+/// only the provider can say which is right: when it refuses what one has dated, the other is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dating {
+    /// The machine's, as it is set now.
+    Wall,
+    /// The gateway's, which does not jump.
+    Gateway,
+}
+
+impl Dating {
+    fn other(self) -> Self {
+        match self {
+            Dating::Wall => Dating::Gateway,
+            Dating::Gateway => Dating::Wall,
         }
     }
 }
@@ -42,17 +68,20 @@ pub enum Stale {
     Known,
     /// Tokens age: this one is not used any more.
     Retired,
-    /// A token that never was any good, right after another one was stale: renewing is not the cure.
+    /// A token that never was any good, right after another one was stale, or there is none: renewing is not the cure.
     Suspicious,
 }
 
 #[derive(Clone, Debug)]
 struct Current {
+    since: Timestamp,
     renew_at: Timestamp,
     expires_at: Timestamp,
     /// The provider has taken it at least once.
     proven: bool,
     stale: bool,
+    /// Replaced ahead of its end though nothing waits.
+    kept: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +106,7 @@ pub struct Token {
     refusals: u32,
     /// The token before this one was found stale.
     replaced_stale: bool,
+    dating: Dating,
 }
 
 impl Token {
@@ -99,6 +129,7 @@ impl Token {
             failures: 0,
             refusals: 0,
             replaced_stale: false,
+            dating: Dating::Wall,
         }
     }
 
@@ -119,15 +150,12 @@ impl Token {
         {
             self.on_failed(false, now, random);
         }
-        let due = match &self.current {
-            None => wanted || self.refusals > 0,
-            Some(current) => current.stale || now >= current.renew_at,
-        };
         let may = match self.renewal {
             Renewal::Idle => true,
             Renewal::UnderWay(_) => false,
             Renewal::Resting(until) => now >= until,
         };
+        let due = self.due_at(wanted).is_some_and(|due| now >= due);
         let begins = self.needed && due && may;
         if begins {
             self.renewal = Renewal::UnderWay(now + self.limits.patience);
@@ -135,15 +163,36 @@ impl Token {
         begins
     }
 
+    /// When there should be a new token; `None` while there is no need.
+    fn due_at(&self, wanted: bool) -> Option<Timestamp> {
+        let wanted = wanted || self.refusals > 0;
+        let Some(current) = &self.current else {
+            return wanted.then(Timestamp::default);
+        };
+        let not_before = current.since + self.limits.spacing;
+        let due_at = match current.stale {
+            true => not_before,
+            false => current.renew_at.max(not_before),
+        };
+        (wanted || current.kept).then_some(due_at)
+    }
+
+    /// Which clock dates the token that is renewed now.
+    pub fn dating(&self) -> Dating {
+        self.dating
+    }
+
     /// A new token, good for `lifetime`, to be replaced after `renew_after` (earlier).
     pub fn on_renewed(&mut self, renew_after: Duration, lifetime: Duration, now: Timestamp) {
         self.replaced_stale = self.current.as_ref().is_some_and(|current| current.stale);
         self.generation = self.generation.wrapping_add(1);
         self.current = Some(Current {
+            since: now,
             renew_at: now + renew_after.min(lifetime),
             expires_at: now + lifetime,
             proven: false,
             stale: false,
+            kept: lifetime >= self.limits.keep_min,
         });
         self.renewal = Renewal::Idle;
         self.failures = 0;
@@ -158,6 +207,9 @@ impl Token {
             delay_max,
             ..
         } = self.limits;
+        if refused {
+            self.dating = self.dating.other();
+        }
         let (first, count) = match refused {
             true => (refused_delay_min, &mut self.refusals),
             false => (delay_min, &mut self.failures),
@@ -178,6 +230,9 @@ impl Token {
 
     /// The provider called the token of a push stale.
     pub fn on_stale(&mut self, generation: Generation) -> Stale {
+        if !self.needed {
+            return Stale::Suspicious;
+        }
         let Some(current) = &mut self.current else {
             return Stale::Known;
         };
@@ -185,6 +240,8 @@ impl Token {
             return Stale::Known;
         }
         current.stale = true;
+        // It would have been replaced before its time was over.
+        self.dating = self.dating.other();
         match self.replaced_stale && !current.proven {
             true => Stale::Suspicious,
             false => Stale::Retired,
@@ -196,12 +253,10 @@ impl Token {
         if !self.needed {
             return None;
         }
-        match (self.renewal, &self.current) {
-            (Renewal::UnderWay(until), _) => Some(until),
-            (Renewal::Resting(until), None) => (wanted || self.refusals > 0).then_some(until),
-            (Renewal::Resting(until), Some(_)) => Some(until),
-            (Renewal::Idle, Some(current)) => Some(current.renew_at),
-            (Renewal::Idle, None) => None,
+        match self.renewal {
+            Renewal::UnderWay(until) => Some(until),
+            Renewal::Resting(until) => self.due_at(wanted).map(|due| due.max(until)),
+            Renewal::Idle => self.due_at(wanted),
         }
     }
 
@@ -306,19 +361,78 @@ mod tests {
         assert_eq!(token.on_stale(1), Stale::Retired);
         assert_eq!(token.on_stale(1), Stale::Known);
         assert_eq!(token.usable(START), None);
-        assert!(token.begin_renewal(true, START, 0));
-        token.on_renewed(50 * MINUTE, 60 * MINUTE, START);
+        let later = START + MINUTE;
+        assert!(token.begin_renewal(true, later, 0));
+        token.on_renewed(50 * MINUTE, 60 * MINUTE, later);
         assert_eq!(token.on_stale(1), Stale::Known);
-        assert!(!token.begin_renewal(true, START, 0));
+        assert!(!token.begin_renewal(true, later, 0));
         assert_eq!(token.on_stale(2), Stale::Suspicious);
+    }
+
+    /// Asks for a token for a minute, woken as told; each lives so long. Returns the renewals.
+    fn renewals(token: &mut Token, wanted: bool, life: Duration, stale: bool) -> u32 {
+        let (mut now, mut renewals) = (START, 0);
+        while now < START + MINUTE {
+            if token.begin_renewal(wanted, now, 0) {
+                renewals += 1;
+                token.on_renewed(life.mul_f32(0.9), life, now);
+                if stale {
+                    token.on_proven(token.generation);
+                    token.on_stale(token.generation);
+                }
+            }
+            let next = token.wake_at(wanted).filter(|next| *next > now);
+            now = next.unwrap_or(now + Duration::from_millis(5));
+        }
+        renewals
+    }
+
+    #[test]
+    fn tokens_that_live_for_seconds_are_renewed_as_they_end_while_pushes_wait() {
+        for (life, most) in [(1, 60), (3, 24), (30, 3)] {
+            let life = Duration::from_secs(life);
+            let mut token = Token::new(Limits::default());
+            let made = renewals(&mut token, true, life, false);
+            assert!((most - 2..=most).contains(&made), "{life:?}: {made}");
+            assert_eq!(renewals(&mut token, false, life, false), 0, "{life:?}");
+        }
+        let mut token = Token::new(Limits::default());
+        let instant = Duration::from_millis(1);
+        assert!(renewals(&mut token, true, instant, false) <= 60);
+    }
+
+    #[test]
+    fn tokens_that_are_always_stale_are_renewed_once_a_second() {
+        let mut token = Token::new(Limits::default());
+        assert_eq!(renewals(&mut token, true, 60 * MINUTE, true), 60);
+    }
+
+    #[test]
+    fn what_one_clock_has_dated_in_vain_the_other_dates() {
+        let mut token = fresh();
+        assert_eq!(token.dating(), Dating::Wall);
+        let later = START + 50 * MINUTE;
+        token.begin_renewal(true, later, 0);
+        token.on_renewed(50 * MINUTE, 60 * MINUTE, later);
+        assert_eq!(token.dating(), Dating::Wall, "the first had grown old");
+        token.on_stale(1);
+        assert_eq!(token.dating(), Dating::Wall, "nobody uses it any more");
+        token.on_stale(2);
+        assert_eq!(token.dating(), Dating::Gateway);
+        token.begin_renewal(true, later + MINUTE, 0);
+        token.on_failed(false, later + MINUTE, 0);
+        assert_eq!(token.dating(), Dating::Gateway, "nobody looked at it");
+        token.on_failed(true, later + MINUTE, 0);
+        assert_eq!(token.dating(), Dating::Wall);
     }
 
     #[test]
     fn a_token_that_was_good_once_is_above_suspicion() {
         let mut token = fresh();
         token.on_stale(1);
-        token.begin_renewal(true, START, 0);
-        token.on_renewed(50 * MINUTE, 60 * MINUTE, START);
+        let later = START + MINUTE;
+        assert!(token.begin_renewal(true, later, 0));
+        token.on_renewed(50 * MINUTE, 60 * MINUTE, later);
         token.on_proven(2);
         assert_eq!(token.on_stale(2), Stale::Retired);
     }
@@ -328,7 +442,7 @@ mod tests {
         let mut token = Token::not_needed();
         assert_eq!(token.usable(START), Some(0));
         assert!(!token.begin_renewal(true, START, 0));
-        assert_eq!(token.on_stale(0), Stale::Known);
+        assert_eq!(token.on_stale(0), Stale::Suspicious);
         assert_eq!(token.wake_at(true), None);
     }
 }

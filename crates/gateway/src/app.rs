@@ -18,6 +18,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use crate::clock;
 use crate::config::{Config, Settings};
 use crate::senders::Senders;
 use crate::vitals::Vitals;
@@ -53,6 +54,11 @@ pub struct App {
 impl App {
     /// Binds the listeners, opens the store, starts everything. Nothing is left running on an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
+        App::start_at(config, clock::system()).await
+    }
+
+    /// As [`App::start`], by another clock than the machine's.
+    pub async fn start_at(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let settings = &config.settings;
         let api = bind(settings.listen, "listen").await?;
         let admin = match settings.admin {
@@ -65,7 +71,6 @@ impl App {
         let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = config.apps.iter().cloned().unzip();
         let entrance = InForce::new(ingress_config(settings, doors)).context("making the doors")?;
         let telemetry = Telemetry::new();
-        let clock = Clock::system();
         let system = System::spawn(
             system_config(settings),
             apps,

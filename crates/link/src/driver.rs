@@ -7,6 +7,8 @@
 
 mod end;
 
+pub(crate) use end::reason;
+
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;

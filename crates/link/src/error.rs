@@ -14,8 +14,9 @@ pub enum Error {
     NoHttp2,
     #[error("not connected within the time limit")]
     ConnectTimeout,
-    #[error("http/2 error")]
-    Protocol(#[source] h2::Error),
+    // `h2` would show the peer's debug data as it came.
+    #[error("http/2 error: {}", crate::driver::reason(.0))]
+    Protocol(h2::Error),
     #[error("peer answered no ping")]
     PingTimeout,
     #[error("peer closed the connection")]

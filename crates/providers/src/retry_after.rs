@@ -3,28 +3,34 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 use fanfare_types::Timestamp;
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 
 /// Longest wait that is believed; what asks for more gets this.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(60 * 60);
 
-/// How long the answer asks us to wait, counted from `now`. A date that has passed means no wait; what is
-/// neither seconds nor a date means nothing.
+/// How long the answer asks us to wait. A date is counted from the answer's own `Date`, so that it does not matter
+/// whose clock is right, or from `now` where there is none; one that has passed means no wait. What is neither
+/// seconds nor a date means nothing.
 pub fn read(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
+    let text = text(headers, header::RETRY_AFTER)?;
     let wait = if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
         // Digits that do not fit are a very long wait.
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
-        until(text, now)?
+        let until = since_1970(text)?;
+        let sent = self::text(headers, header::DATE).and_then(since_1970);
+        until.saturating_sub(sent.unwrap_or_else(|| Duration::from_millis(now.as_millis())))
     };
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
-fn until(date: &str, now: Timestamp) -> Option<Duration> {
+fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+fn since_1970(date: &str) -> Option<Duration> {
     let date = httpdate::parse_http_date(date).ok()?;
-    let since_1970 = date.duration_since(UNIX_EPOCH).unwrap_or_default();
-    Some(since_1970.saturating_sub(Duration::from_millis(now.as_millis())))
+    Some(date.duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -64,6 +70,22 @@ mod tests {
             assert_eq!(wait(text.as_bytes()), expected, "{text:?}");
         }
         assert_eq!(read(&HeaderMap::new(), NOW), None);
+    }
+
+    #[test]
+    fn a_date_is_counted_from_the_answers_own() {
+        let wait = |date: &'static str| {
+            let mut headers = HeaderMap::new();
+            let until = HeaderValue::from_static("Sun, 06 Nov 1994 10:50:37 GMT");
+            headers.insert(header::RETRY_AFTER, until);
+            headers.insert(header::DATE, HeaderValue::from_static(date));
+            read(&headers, NOW)
+        };
+        let seconds = |n| Some(Duration::from_secs(n));
+        // Two hours ahead of us, and it wants a minute.
+        assert_eq!(wait("Sun, 06 Nov 1994 10:49:37 GMT"), seconds(60));
+        assert_eq!(wait("Sun, 06 Nov 1994 11:49:37 GMT"), seconds(0));
+        assert_eq!(wait("a while ago"), Some(RETRY_AFTER_MAX));
     }
 
     proptest! {

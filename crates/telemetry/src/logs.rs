@@ -1,11 +1,20 @@
 //! Logs on standard error: for people on a terminal, JSON otherwise.
+//!
+//! Whatever the filter asks for, other people's crates are heard at `info` and above only. Below that they show
+//! frames, headers and handshakes as they are, and with them addresses, keys, tokens and payloads.
 
 use std::io::IsTerminal;
 use std::sync::OnceLock;
 
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{FilterExt, LevelFilter, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Filter, Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
+
+/// The finest level at which crates that are not ours are heard.
+const OTHERS_MAX: Level = Level::INFO;
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,50 +72,125 @@ fn parse(filter: &str) -> Result<EnvFilter, NotAFilter> {
 
 /// Sends logs to standard error from now on. The first call counts; later ones (tests) change nothing.
 pub fn init(filter: &str, format: Format) -> Result<(), NotAFilter> {
-    let filter = parse(filter)?;
+    let (filter, handle) = reload::Layer::new(parse(filter)?);
     let on_terminal = std::io::stderr().is_terminal();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr);
-    // The first one counts: `try_init` fails when logs were set up before, which is what was promised.
-    if format.is_json(on_terminal) {
-        let json = builder.json().flatten_event(true).with_current_span(false);
-        let builder = json.with_span_list(false).with_filter_reloading();
-        let filter = builder.reload_handle();
-        if builder.finish().try_init().is_ok() {
-            keep(move |next| drop(filter.reload(next)));
-        }
-    } else {
-        let builder = builder.with_ansi(on_terminal).with_filter_reloading();
-        let filter = builder.reload_handle();
-        if builder.finish().try_init().is_ok() {
-            keep(move |next| drop(filter.reload(next)));
-        }
+    let is_json = format.is_json(on_terminal);
+    let first = subscriber(filter, is_json, on_terminal, std::io::stderr).try_init();
+    // It fails when logs were set up before, which is what was promised.
+    if first.is_ok() {
+        drop(IN_FORCE.set(handle));
     }
     Ok(())
 }
 
-/// Puts another filter into the place of the one that logs were set up with.
-type SetFilter = Box<dyn Fn(EnvFilter) + Send + Sync>;
-
-static SET_FILTER: OnceLock<SetFilter> = OnceLock::new();
-
-fn keep(set: impl Fn(EnvFilter) + Send + Sync + 'static) {
-    drop(SET_FILTER.set(Box::new(set)));
-}
+/// The filter that logs were set up with.
+static IN_FORCE: OnceLock<reload::Handle<EnvFilter, Registry>> = OnceLock::new();
 
 /// Another level or filter from now on. Without [`init`] (tests) it changes nothing.
 pub fn set_filter(filter: &str) -> Result<(), NotAFilter> {
     let filter = parse(filter)?;
-    if let Some(set) = SET_FILTER.get() {
-        set(filter);
+    if let Some(in_force) = IN_FORCE.get() {
+        // An error would mean that the subscriber is gone, and with it all logs.
+        drop(in_force.reload(filter));
     }
     Ok(())
 }
 
+fn subscriber<W, F>(filter: F, is_json: bool, ansi: bool, writer: W) -> impl Subscriber
+where
+    F: Filter<Registry> + Send + Sync + 'static,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let harmless = filter_fn(is_harmless).with_max_level_hint(LevelFilter::TRACE);
+    let layer: Box<dyn Layer<Registry> + Send + Sync> = if is_json {
+        let json = fmt::layer().json().flatten_event(true);
+        let json = json.with_current_span(false).with_span_list(false);
+        json.with_writer(writer).boxed()
+    } else {
+        fmt::layer().with_ansi(ansi).with_writer(writer).boxed()
+    };
+    tracing_subscriber::registry().with(layer.with_filter(filter.and(harmless)))
+}
+
+fn is_harmless(event: &Metadata<'_>) -> bool {
+    *event.level() <= OTHERS_MAX || is_ours(event.target())
+}
+
+/// `fanfare`, `fanfare_link::driver`, …
+fn is_ours(target: &str) -> bool {
+    target
+        .strip_prefix("fanfare")
+        .is_some_and(|rest| rest.is_empty() || rest.starts_with(['_', ':']))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
+
     use super::*;
+
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What is logged under this filter of one event a level, by a crate of ours and by others.
+    fn logged(filter: &str, is_json: bool) -> String {
+        let page = Page::default();
+        let writer = {
+            let page = page.clone();
+            move || page.clone()
+        };
+        let subscriber = subscriber(parse(filter).unwrap(), is_json, false, writer);
+        tracing::subscriber::with_default(subscriber, || {
+            tracing::info!(target: "fanfare_link::driver", "ours-info");
+            tracing::trace!(target: "fanfare_link::driver", "ours-trace");
+            tracing::info!(target: "h2::codec", "theirs-info");
+            tracing::debug!(target: "h2::codec", "theirs-debug");
+            tracing::trace!(target: "rustls::client", "theirs-trace");
+            tracing::trace!(target: "fanfarest", "theirs-trace");
+        });
+        let bytes = page.0.lock().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn other_crates_are_heard_at_info_whatever_is_asked_for() {
+        for filter in [
+            "trace",
+            "trace,h2=trace,rustls=trace",
+            "h2::codec=trace,info",
+        ] {
+            for is_json in [false, true] {
+                let log = logged(filter, is_json);
+                assert!(
+                    log.contains("ours-info") && log.contains("theirs-info"),
+                    "{log}"
+                );
+                assert!(
+                    !log.contains("theirs-debug") && !log.contains("theirs-trace"),
+                    "{log}"
+                );
+                assert_eq!(
+                    log.contains("ours-trace"),
+                    filter.starts_with("trace"),
+                    "{log}"
+                );
+            }
+        }
+        assert_eq!(logged("error", true), "");
+    }
 
     #[test]
     fn a_second_call_changes_nothing_and_a_bad_filter_is_told() {

@@ -89,6 +89,8 @@ metrics! {
         "Most deliveries that may be in memory";
     USERS_ACTIVE = Gauge "users_active" []
         "User actors alive now";
+    CLOCK_AHEAD = Gauge "clock_ahead_seconds" []
+        "How far the machine's clock is ahead of the gateway's (negative: behind it), which follows slowly when it is set";
     ACTOR_RESTARTS = Counter "actor_restarts_total" ["actor"]
         "Actors that died and were started again by their supervisor";
     CONFIG_RELOADS = Counter "config_reloads_total" ["result"]

@@ -34,6 +34,7 @@ struct Inner {
     users_active: Gauge,
     config_loaded: Gauge,
     config_restart_needed: Gauge,
+    clock_ahead: Gauge,
     answered: [Histogram; 2],
     senders: RwLock<HashMap<(AppId, Channel), Arc<Sender>>>,
     accepted: RwLock<HashMap<(AppId, Lane), (Counter, Counter)>>,
@@ -106,6 +107,7 @@ impl Telemetry {
             users_active: single(&mut registry, metrics::USERS_ACTIVE),
             config_loaded: single(&mut registry, metrics::CONFIG_LOADED),
             config_restart_needed: single(&mut registry, metrics::CONFIG_RESTART_NEEDED),
+            clock_ahead: single(&mut registry, metrics::CLOCK_AHEAD),
             answered: [Lane::Urgent, Lane::Bulk].map(|lane| answered.with(&[lane.as_str()])),
             senders: RwLock::default(),
             accepted: RwLock::default(),
@@ -231,6 +233,13 @@ impl Telemetry {
     pub fn permits(&self, taken: usize, max: usize) {
         self.0.permits_taken.set(saturated(taken));
         self.0.permits_max.set(saturated(max));
+    }
+
+    /// The gateway's time and the machine's, of one moment. Told before a scrape.
+    pub fn clock(&self, now: Timestamp, wall: Timestamp) {
+        let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
+        let ahead = seconds(wall.since(now)) - seconds(now.since(wall));
+        self.0.clock_ahead.set(ahead);
     }
 
     /// A user's actor came to life.

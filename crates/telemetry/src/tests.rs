@@ -29,6 +29,7 @@ fn told() -> Telemetry {
     telemetry.suspects_guard(&app, Channel::IosPush, true);
     telemetry.store_committed(64, millis(2));
     telemetry.permits(5, 200_000);
+    telemetry.clock(Timestamp(5_000), Timestamp(1_000));
     telemetry.user_started();
     telemetry.user_started();
     telemetry.user_stopped();
@@ -59,6 +60,7 @@ fn events_become_the_series_one_would_query() {
         r#"fanfare_connections_opened_total{app="shop",channel="ios_push"} 2"#,
         r#"fanfare_connections_closed_total{app="shop",channel="ios_push",cause="goaway"} 1"#,
         r#"fanfare_provider_token_renewals_total{app="shop",channel="fcm",result="renewed"} 1"#,
+        "fanfare_clock_ahead_seconds -4",
         r#"fanfare_registrations_total{app="shop",kind="moved"} 1"#,
         r#"fanfare_devices_cleaned_total{app="shop",cause="stale"} 1"#,
         r#"fanfare_suspects_guard_tripped{app="shop",channel="ios_push"} 1"#,

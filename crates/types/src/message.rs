@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use serde::{Deserialize, Serialize};
 
@@ -58,8 +59,41 @@ pub struct Localized {
     pub click_action: Option<String>,
 }
 
-/// Values for placeholders.
-pub type Variables = BTreeMap<String, String>;
+/// Values for placeholders, by name. `Debug` shows how many, and none of them.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Variables(BTreeMap<String, String>);
+
+impl Variables {
+    pub fn new() -> Self {
+        Variables::default()
+    }
+}
+
+impl Deref for Variables {
+    type Target = BTreeMap<String, String>;
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Variables {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
+}
+
+impl<const N: usize> From<[(String, String); N]> for Variables {
+    fn from(pairs: [(String, String); N]) -> Self {
+        pairs.into_iter().collect()
+    }
+}
+
+impl FromIterator<(String, String)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (String, String)>>(pairs: I) -> Self {
+        Variables(pairs.into_iter().collect())
+    }
+}
 
 impl Message {
     /// The texts for a device's locale: each from the exact locale (`pt-BR`), else from its language (`pt`); none
@@ -99,6 +133,12 @@ impl Localized {
             sound: text(|texts| &texts.sound),
             click_action: text(|texts| &texts.click_action),
         }
+    }
+}
+
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Variables({})", self.0.len())
     }
 }
 

@@ -77,11 +77,16 @@ impl std::ops::Sub<Duration> for Timestamp {
 }
 
 /// The clock a shell was given. Only composition roots make one; `core` is told the time.
+///
+/// It tells two times. They are the same unless somebody set the machine's clock.
 #[derive(Clone)]
-pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+pub struct Clock {
+    now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    wall: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+}
 
 impl Clock {
-    /// The machine's clock.
+    /// The machine's clock, as it is set: it may jump.
     pub fn system() -> Self {
         Clock::from_fn(|| {
             let since = SystemTime::now()
@@ -91,12 +96,35 @@ impl Clock {
         })
     }
 
+    /// Both times from one source.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Clock(Arc::new(now))
+        let now = Arc::new(now);
+        Clock {
+            wall: now.clone(),
+            now,
+        }
     }
 
+    /// `now` never jumps; `wall` is the machine's clock as it is set.
+    pub fn new(
+        now: impl Fn() -> Timestamp + Send + Sync + 'static,
+        wall: impl Fn() -> Timestamp + Send + Sync + 'static,
+    ) -> Self {
+        Clock {
+            now: Arc::new(now),
+            wall: Arc::new(wall),
+        }
+    }
+
+    /// The gateway's time. Everything that waits, ends, is compared or written down goes by it.
     pub fn now(&self) -> Timestamp {
-        (self.0)()
+        (self.now)()
+    }
+
+    /// The machine's time: for what is agreed with others who have clocks of their own (when a token was signed,
+    /// when a user's JWT ends).
+    pub fn wall(&self) -> Timestamp {
+        (self.wall)()
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use fanfare_core::cleanup;
 use fanfare_store::{Ended, OutcomeBatch};
 use fanfare_types::Verdict;
 
@@ -65,9 +66,8 @@ pub(super) fn answers(endings: &[Ending]) -> Vec<Answers> {
             Verdict::TokenSuspect => answers.suspects.push(suspect(delivery.started_at)),
             Verdict::TokenDead { since } => {
                 answers.sound += 1;
-                answers
-                    .dead
-                    .push(suspect(since.unwrap_or(delivery.started_at)));
+                let since = cleanup::died_at(*since, delivery.started_at);
+                answers.dead.push(suspect(since));
             }
             _ => answers.sound += 1,
         }

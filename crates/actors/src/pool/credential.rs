@@ -167,25 +167,25 @@ impl Credential {
         }
     }
 
-    /// Makes or fetches a provider token.
-    pub(crate) fn renew(&self, now: Timestamp) -> BoxFuture<'static, Result<Renewed, Error>> {
+    /// Makes or fetches a provider token; what is signed for it is dated `issued_at`.
+    pub(crate) fn renew(&self, issued_at: Timestamp) -> BoxFuture<'static, Result<Renewed, Error>> {
         let credential = self.clone();
         Box::pin(async move {
             match &credential.way {
-                Way::Apns(apns, _) => sign(apns, now),
-                Way::Fcm(fcm, client) => fetch(fcm, client, now).await,
+                Way::Apns(apns, _) => sign(apns, issued_at),
+                Way::Fcm(fcm, client) => fetch(fcm, client, issued_at).await,
             }
         })
     }
 }
 
-fn sign(apns: &ApnsCredential, now: Timestamp) -> Result<Renewed, Error> {
+fn sign(apns: &ApnsCredential, issued_at: Timestamp) -> Result<Renewed, Error> {
     let signer = apns.signer.as_ref().ok_or_else(|| Error::Credential {
         what: "APNs key",
         why: "there is none".to_owned(),
     })?;
     Ok(Renewed {
-        value: signer.sign(now)?,
+        value: signer.sign(issued_at)?,
         renew_after: apns_provider::TOKEN_LIFETIME,
         lifetime: APNS_TOKEN_LIFE,
     })
@@ -194,9 +194,9 @@ fn sign(apns: &ApnsCredential, now: Timestamp) -> Result<Renewed, Error> {
 async fn fetch(
     fcm: &FcmCredential,
     client: &reqwest::Client,
-    now: Timestamp,
+    issued_at: Timestamp,
 ) -> Result<Renewed, Error> {
-    let request = fcm.account.token_request(now)?;
+    let request = fcm.account.token_request(issued_at)?;
     let answer = client
         .post(&request.uri)
         .header(CONTENT_TYPE, "application/x-www-form-urlencoded")

@@ -156,6 +156,15 @@ fn the_sweep_table() {
 }
 
 #[test]
+fn the_time_of_death_is_never_after_the_attempt_began() {
+    assert_eq!(died_at(None, NOW), NOW);
+    assert_eq!(died_at(Some(at(60)), NOW), NOW);
+    assert_eq!(died_at(Some(Timestamp(u64::MAX)), NOW), NOW);
+    let earlier = NOW - Duration::from_secs(60);
+    assert_eq!(died_at(Some(earlier), NOW), earlier);
+}
+
+#[test]
 fn a_later_registration_is_not_the_one_that_died() {
     let device = device(Status::Active);
     assert!(is_same_registration(&device, NOW));

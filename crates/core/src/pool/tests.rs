@@ -111,6 +111,7 @@ fn a_stale_token_is_renewed_once_and_its_connections_replaced() {
     let handed = rig.handed();
     let stale = Verdict::AuthRefresh { reconnect: true };
     rig.answer_all(handed, stale);
+    rig.after(SECOND);
     assert_eq!(rig.renewals(), 1);
     assert_eq!(rig.closed(), [0]);
     assert!(rig.handed().is_empty());
@@ -123,6 +124,7 @@ fn a_stale_token_is_renewed_once_and_its_connections_replaced() {
     assert!(rig.ended().is_empty());
     rig.answer_all(again, stale);
     assert_eq!(rig.ended().len(), 50);
+    rig.after(SECOND);
     assert_eq!(rig.renewals(), 2);
     // A token that never was any good: the credential is in doubt.
     assert_eq!(rig.pool.figures(rig.now).breaker, "open");

@@ -23,6 +23,7 @@ pub(crate) struct World {
     pub(crate) sandbox: sandbox::Sandbox,
     client: reqwest::Client,
     url: String,
+    clock: Option<Clock>,
 }
 
 static CRYPTO: Once = Once::new();
@@ -38,6 +39,8 @@ pub(crate) struct Options {
     pub(crate) edit: Option<fn(String) -> String>,
     /// Changes what the simulators do from the start.
     pub(crate) simulated: Option<fn(&mut fanfare_simulator::Config)>,
+    /// The gateway's clock, if not the machine's.
+    pub(crate) clock: Option<Clock>,
 }
 
 impl World {
@@ -67,6 +70,7 @@ impl World {
             sandbox,
             client,
             url: String::new(),
+            clock: options.clock,
         };
         world.start().await;
         world
@@ -75,7 +79,11 @@ impl World {
     /// Starts the gateway (again), on the same directory.
     pub(crate) async fn start(&mut self) {
         let config = config::load(&self.sandbox.config).expect("a usable configuration");
-        let app = App::start(config).await.expect("a gateway");
+        let started = match &self.clock {
+            Some(clock) => App::start_at(config, clock.clone()).await,
+            None => App::start(config).await,
+        };
+        let app = started.expect("a gateway");
         self.url = format!("http://{}", app.api);
         self.app = Some(app);
     }

@@ -1,5 +1,6 @@
 //! The whole gateway against the provider simulators, over real sockets.
 
+mod answers;
 mod cleanup;
 mod command_line;
 mod credentials;

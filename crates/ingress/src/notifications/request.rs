@@ -78,6 +78,7 @@ fn members(
 
 fn variables(fields: &mut Fields<'_>) -> Variables {
     let variables = fields.texts("variables").unwrap_or_default();
+    let variables: Variables = variables.into_iter().collect();
     if variables.len() > VARIABLES_MAX {
         let detail = format!("may have {VARIABLES_MAX} members at most");
         fields.fault("variables", "too_many", detail);

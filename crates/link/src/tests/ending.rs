@@ -48,7 +48,7 @@ async fn goaway_with_an_error_gives_its_reason() {
     let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
     link.send(0..2);
     let streams = peer.requests(2).await;
-    let data = format!("{{\"reason\":\"TooManyBad\"}}\u{7}{}", "x".repeat(300));
+    let data = format!("{{\"reason\":\"TooManyBad\"}}\u{7}{}", "x ".repeat(300));
     peer.goaway(streams[0], ENHANCE_YOUR_CALM, &data).await;
     drop(peer);
     let ended = link.end().await;
@@ -56,10 +56,28 @@ async fn goaway_with_an_error_gives_its_reason() {
     assert_eq!(ended.lost(0), Lost::Unknown);
     assert_eq!(ended.lost(1), Lost::NotSent);
     let reason = &ended.going_away[0];
-    let start = "ENHANCE_YOUR_CALM: {\"reason\":\"TooManyBad\"}\\x07xxx";
+    let start = "ENHANCE_YOUR_CALM: {\"reason\":\"TooManyBad\"}\\x07x x x ";
     assert!(reason.starts_with(start), "{reason}");
     assert_eq!(reason.len(), 200);
     assert!(ended.calm);
+}
+
+#[tokio::test]
+async fn what_could_be_an_address_or_a_token_is_left_out_of_a_reason() {
+    let (link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+    let (fid, jwt) = (
+        "cLzT1_abcdefghijklmnop",
+        "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJURUFNIn0.c2ln",
+    );
+    let data = format!(
+        "TooManyProviderTokenUpdates for /3/device/{} {fid} {jwt}",
+        "0a".repeat(32)
+    );
+    peer.goaway(0, NO_ERROR, &data).await;
+    let ended = link.end().await;
+    let reason = "NO_ERROR: TooManyProviderTokenUpdates for /3/device/… … …";
+    assert_eq!(ended.going_away, [reason]);
+    peer.drain().await;
 }
 
 #[tokio::test]

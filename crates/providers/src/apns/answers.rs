@@ -36,7 +36,8 @@ const ANSWERS: &[(u16, &str, Class)] = &[
     (403, "ExpiredProviderToken",        Class::AuthReconnect),
     // The connection was first used with another key.
     (403, "UnrelatedKeyIdInToken",       Class::AuthReconnect),
-    (403, "InvalidProviderToken",        Class::Config),
+    // A wrong key, or a right one whose token was dated by a clock that is ahead: a newly signed one tells.
+    (403, "InvalidProviderToken",        Class::AuthReconnect),
     (403, "MissingProviderToken",        Class::Config),
     (403, "Forbidden",                   Class::Config),
     (403, "BadCertificate",              Class::Config),
@@ -63,7 +64,12 @@ const BY_STATUS: &ByStatus = &[
     (401..=401, Class::Config),
     (403..=403, Class::Config),
     (408..=408, Class::Server),
-    (410..=410, Class::TokenDead),
+    // Without a reason we know, it may be someone in between who has never heard of the device.
+    (410..=410, Class::TokenSuspect),
+    // RFC 9110 section 15.5.20: another connection may do.
+    (421..=421, Class::ThrottleConnection),
+    // RFC 8470 section 5.2: too early, again.
+    (425..=425, Class::Server),
     (429..=429, Class::ThrottleDevice),
     (400..=499, Class::BadRequest),
     (500..=599, Class::Server),

@@ -180,7 +180,9 @@ fn seconds(value: &Value) -> Option<Duration> {
 }
 
 fn refusal(status: StatusCode, answer: &Value) -> Error {
-    let word = answer.get("error").and_then(Value::as_str);
+    // Codes such as `invalid_grant` (RFC 6749 section 5.2); anything else might be what was sent.
+    let is_code = |word: &&str| word.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    let word = answer.get("error").and_then(Value::as_str).filter(is_code);
     let reason: Reason = crate::class::word_or_status(word, status);
     let word = reason.as_str().to_owned();
     let is_passing = matches!(

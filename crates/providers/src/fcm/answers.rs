@@ -70,6 +70,10 @@ const BY_STATUS: &ByStatus = &[
     (401..=401, Class::AuthRefresh),
     (403..=403, Class::Config),
     (408..=408, Class::Server),
+    // RFC 9110 section 15.5.20: another connection may do.
+    (421..=421, Class::ThrottleConnection),
+    // RFC 8470 section 5.2: too early, again.
+    (425..=425, Class::Server),
     (429..=429, Class::ThrottleProject),
     (400..=499, Class::BadRequest),
     (500..=599, Class::Server),

@@ -45,7 +45,7 @@ fn every_documented_reason_has_its_class() {
         (400, "IdleTimeout", SERVER),
         (403, "ExpiredProviderToken", RECONNECT),
         (403, "UnrelatedKeyIdInToken", RECONNECT),
-        (403, "InvalidProviderToken", CONFIG),
+        (403, "InvalidProviderToken", RECONNECT),
         (403, "MissingProviderToken", CONFIG),
         (403, "Forbidden", CONFIG),
         (403, "BadCertificate", CONFIG),
@@ -81,8 +81,10 @@ fn unknown_reasons_fall_back_by_status() {
         (403, CONFIG),
         (404, BAD),
         (408, SERVER),
-        (410, DEAD),
+        (410, SUSPECT),
         (418, BAD),
+        (421, Verdict::ThrottleConnection),
+        (425, SERVER),
         (429, DEVICE),
         (500, SERVER),
         (502, SERVER),
@@ -102,7 +104,7 @@ fn unknown_reasons_fall_back_by_status() {
 fn broken_bodies_are_read_by_their_status() {
     for body in ["", "null", "[]", r#"{"reason":7}"#, r#"{"reason":""}"#] {
         let judged = judge(410, body);
-        assert_eq!(judged.verdict, DEAD, "{body}");
+        assert_eq!(judged.verdict, SUSPECT, "{body}");
         assert_eq!(judged.reason.as_str(), "http_410");
     }
     assert_eq!(judge(503, "<html>").reason.as_str(), "http_503");
@@ -112,7 +114,9 @@ fn broken_bodies_are_read_by_their_status() {
 
 #[test]
 fn a_410_that_is_not_json_kills_nothing() {
-    assert_eq!(judge(410, "<html>gone</html>").verdict, SERVER);
+    for body in ["<html>gone</html>", r#"{"reason":"Unregis"#, "\0"] {
+        assert_eq!(judge(410, body).verdict, SERVER, "{body}");
+    }
 }
 
 #[test]

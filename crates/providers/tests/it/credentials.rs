@@ -164,8 +164,8 @@ fn the_status_of_the_token_endpoint_counts() {
         (400, body, refused("invalid_grant")),
         (
             401,
-            r#"{"error":"invalid client!"}"#,
-            refused("invalidclient"),
+            r#"{"error":"eyJhbGciOiJSUzI1NiJ9"}"#,
+            refused("http_401"),
         ),
         (403, "<html>", refused("http_403")),
         (400, r#"{"error":{"status":"X"}}"#, refused("http_400")),

@@ -181,7 +181,7 @@ pub fn accept(at: Timestamp, number: u64, recipients: u32) -> Accept {
                 data: BTreeMap::from([("k".to_owned(), "v".to_owned())]),
                 ..Message::default()
             },
-            variables: BTreeMap::from([("name".to_owned(), "Ada".to_owned())]),
+            variables: [("name".to_owned(), "Ada".to_owned())].into(),
             targets: targets(recipients),
         },
         idempotency: None,
