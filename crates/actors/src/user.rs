@@ -59,6 +59,8 @@ pub(crate) enum Command {
     Register(Register),
     Patch(DeviceId, Patch),
     Remove(DeviceId),
+    Unregister(String),
+    Deactivate(DeviceId),
     Bury(DeviceId, Timestamp),
     MarkStale(DeviceId, Timestamp),
     Purge(DeviceId, Timestamp),
@@ -105,6 +107,14 @@ impl State {
             Command::Register(register) => Some(self.decide_register(register.clone(), now).await?),
             Command::Patch(id, patch) => self.decide_patch(*id, patch.clone(), now).await?,
             Command::Remove(id) => self.row(*id).await?.as_ref().map(registration::remove),
+            Command::Unregister(device_key) => {
+                let own = self.own().await?;
+                registration::unregister(&own, device_key, now, policy)
+            }
+            Command::Deactivate(id) => self
+                .row(*id)
+                .await?
+                .and_then(|row| registration::deactivate(&row, now, policy)),
             Command::Bury(id, dead_since) => self.row(*id).await?.and_then(|row| {
                 let on_dead = self.rules.on_dead_token;
                 registration::bury(&row, *dead_since, on_dead, now, policy)
@@ -158,6 +168,12 @@ impl State {
         };
         let holder = holder.as_ref();
         Ok(Some(registration::patch(patch, &row, holder, now, policy)))
+    }
+
+    async fn own(&self) -> Result<Vec<Device>> {
+        let key = self.seat.key();
+        let user = vec![key.user.clone()];
+        Ok(self.context.store.devices_of(&key.app, user).await?)
     }
 
     /// The row with this id, if it is this user's.

@@ -86,6 +86,7 @@ fn shop(material: &Material, simulator: &Simulator) -> App {
         registration: registration::Policy {
             address_sharing: false,
             devices_per_user_max: 1_000,
+            deactivate_after: 5,
         },
         apns: Some(ApnsCredential {
             signer: Some(signer.unwrap()),

@@ -8,6 +8,7 @@ use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock};
 
 use crate::auth;
+use crate::problem::Problem;
 
 /// Checked configuration of the API. Every limit has its name in the configuration file.
 #[derive(Clone, Debug)]
@@ -52,6 +53,19 @@ pub enum Contract {
     Ring,
     Reserva,
     DeviceToken,
+}
+
+impl AppDoor {
+    /// The one guard of all contracts: 404 for one that this app does not serve.
+    pub(crate) fn serves(&self, contract: Contract) -> Result<(), Problem> {
+        if self.contracts.contains(&contract) {
+            return Ok(());
+        }
+        Err(Problem::not_found(
+            "contract_not_served",
+            "this app does not serve this device registry",
+        ))
+    }
 }
 
 /// The rooms the API calls into.

@@ -7,6 +7,8 @@ mod api;
 pub mod auth;
 mod body;
 pub mod config;
+mod device_token;
+mod dialect;
 mod endpoint;
 mod fields;
 #[cfg(feature = "fuzzing")]
@@ -19,6 +21,8 @@ mod openapi;
 mod operations;
 mod path;
 mod problem;
+mod reserva;
+mod ring;
 mod rooms;
 mod server;
 #[cfg(any(test, feature = "fuzzing"))]

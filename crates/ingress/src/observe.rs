@@ -11,6 +11,7 @@ use futures_util::FutureExt;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::api::Shared;
+use crate::dialect;
 use crate::problem::Problem;
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -31,7 +32,8 @@ async fn around(State(api): State<Shared>, request: Request, next: Next) -> Resp
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
-    let mut response = bounded(&api, request, next).await;
+    let path = request.uri().path().to_owned();
+    let mut response = dialect::spoken(&path, bounded(&api, request, next).await);
     let (status, taken) = (response.status().as_u16(), started.elapsed());
     api.telemetry.http(route, method.as_str(), status, taken);
     let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);

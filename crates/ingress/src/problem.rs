@@ -94,6 +94,22 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// All of it in one line, for shapes that have room for a text only: the faults with their fields, or the detail.
+    pub(crate) fn sentence(&self) -> String {
+        if self.errors.is_empty() {
+            return self.detail.clone();
+        }
+        let faults = self.errors.iter();
+        let faults: Vec<_> = faults
+            .map(|fault| format!("{}: {}", fault.field, fault.detail))
+            .collect();
+        faults.join("; ")
+    }
+
     pub(crate) fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
@@ -125,7 +141,7 @@ fn challenge(code: &str) -> HeaderValue {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
@@ -136,6 +152,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, challenge(self.code));
         }
+        // For the edge, which may have to word it otherwise.
+        response.extensions_mut().insert(self);
         response
     }
 }

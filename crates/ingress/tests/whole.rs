@@ -115,6 +115,7 @@ fn app() -> App {
         registration: registration::Policy {
             address_sharing: false,
             devices_per_user_max: 100,
+            deactivate_after: 5,
         },
         apns: None,
         fcm: None,

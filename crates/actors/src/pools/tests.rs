@@ -223,6 +223,7 @@ fn app(simulator: &Simulator) -> App {
         registration: registration::Policy {
             address_sharing: false,
             devices_per_user_max: 100,
+            deactivate_after: 5,
         },
         apns: Some(ApnsCredential {
             signer: Some(signer),

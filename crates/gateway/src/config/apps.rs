@@ -11,12 +11,16 @@ use fanfare_types::AppId;
 use super::section::Section;
 use super::{jwt, providers};
 
+/// Default of `deactivate_after`.
+const DEACTIVATE_AFTER: usize = 5;
+
 /// One app, for the door and for the sending side. `None` when a fault leaves nothing to build.
 pub(crate) fn read(section: Section<'_>, devices_per_user_max: usize) -> Option<(AppDoor, App)> {
     let id = id(&section);
     let policy = registration::Policy {
         address_sharing: section.boolean("address_sharing", false),
         devices_per_user_max,
+        deactivate_after: deactivate_after(&section),
     };
     let on_dead_token = section.parsed(
         "on_dead_token",
@@ -57,6 +61,11 @@ fn id(section: &Section<'_>) -> Option<AppId> {
         section.fault("id", "must be 1 to 32 of a-z, 0-9 and -");
     }
     id
+}
+
+fn deactivate_after(section: &Section<'_>) -> u32 {
+    let count = section.integer("deactivate_after", DEACTIVATE_AFTER, 1..=1_000_000);
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn on_dead_token(text: &str) -> Option<OnDeadToken> {

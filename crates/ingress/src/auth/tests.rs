@@ -29,7 +29,7 @@ async fn who(doors: &Doors, headers: HeaderMap) -> String {
         }) => format!("{}:{kind:?}", app.id),
         Ok(Caller {
             app,
-            who: Who::User { id, tenant },
+            who: Who::User(Claims { id, tenant, .. }),
         }) => {
             format!("{}:{id}:{}", app.id, tenant.unwrap_or_default())
         }

@@ -64,6 +64,7 @@ fn members(mut fields: Fields<'_>, device: &Device) -> Patch {
             true => Some(Vec::new()),
             false => body::tags(&mut fields),
         },
+        deleted: None,
     };
     fields.finish();
     patch

@@ -164,7 +164,7 @@ proptest! {
         address_sharing in any::<bool>(),
         devices_per_user_max in 1..4usize,
     ) {
-        let policy = Policy { address_sharing, devices_per_user_max };
+        let policy = Policy { address_sharing, devices_per_user_max, deactivate_after: 5 };
         let mut model = Model::default();
         for (at, step) in (1..).zip(&steps) {
             let Some(decision) = decision(&model, step, at, &policy) else { continue };
