@@ -15,7 +15,7 @@ pub(super) const VERSION: u32 = 2;
 /// Updates leave out the indexed columns where they can, because SQLite rewrites an index whenever one of
 /// its columns is named, changed or not. A notification is two rows for the same reason: the one that
 /// changes is small, and the record beside it is written once.
-const V1: &str = "
+pub(super) const V1: &str = "
 CREATE TABLE devices (
     row INTEGER PRIMARY KEY,
     app TEXT NOT NULL,
@@ -114,7 +114,7 @@ CREATE TABLE pings (
 ///
 /// No version 1 wrote a key twice on purpose; of rows that share one all the same, the one seen last keeps it.
 /// The key's index serves look-ups by user, too. Rows without a tenant are left out of the other one, so that
-/// apps that know none do not pay for it.
+/// apps that know none do not pay for it; `deleted_at` is in it so that rows can be counted without being read.
 const V2: &str = "
 UPDATE devices SET device_key = NULL WHERE device_key IS NOT NULL AND EXISTS (
     SELECT 1 FROM devices AS other WHERE other.app = devices.app AND other.user = devices.user
@@ -123,7 +123,8 @@ UPDATE devices SET device_key = NULL WHERE device_key IS NOT NULL AND EXISTS (
 );
 DROP INDEX devices_user;
 CREATE UNIQUE INDEX devices_user ON devices (app, user, device_key);
-CREATE INDEX devices_tenant ON devices (app, tenant, id) WHERE tenant IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX devices_tenant ON devices (app, tenant, id, deleted_at)
+    WHERE tenant IS NOT NULL AND deleted_at IS NULL;
 ";
 
 const TABLES: [&str; 6] = [
