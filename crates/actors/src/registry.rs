@@ -151,6 +151,12 @@ impl Registry {
         Ok(self.call(app, user, command).await?.is_some())
     }
 
+    /// Whether so many failures in a row switch a row of the app off.
+    pub(crate) fn is_failing(&self, app: &AppId, consecutive_failures: u32) -> bool {
+        let rules = self.0.apps.get(app);
+        rules.is_some_and(|rules| rules.registration.is_failing(consecutive_failures))
+    }
+
     /// Switches the row off if its failures in a row have reached the app's `deactivate_after`. Returns whether
     /// it was switched off.
     pub(crate) async fn deactivate(

@@ -7,6 +7,7 @@ pub mod admission;
 pub mod breaker;
 pub mod cleanup;
 pub mod dispatch;
+pub mod facts;
 pub mod feeder;
 mod jitter;
 pub mod lanes;

@@ -42,6 +42,11 @@ impl Policy {
     pub fn key(&self, address: &Address, user: &UserId) -> AddressKey {
         address.key(self.address_sharing.then_some(user))
     }
+
+    /// Whether so many failures in a row switch a row off.
+    pub fn is_failing(&self, consecutive_failures: u32) -> bool {
+        consecutive_failures >= self.deactivate_after.max(1)
+    }
 }
 
 /// A registration, whichever contract it came through. `None` leaves what a found row has.

@@ -140,6 +140,8 @@ fn system_config() -> system::Config {
         journal: system::JournalConfig {
             flush_after: Duration::from_millis(1),
             flush_count: 10,
+            facts_after: Duration::from_millis(5),
+            facts_max: 10_000,
             retention: 24 * hour,
         },
         cleanup: fanfare_core::cleanup::Limits::default(),

@@ -37,9 +37,9 @@ pub fn unregister(
 /// Switches off an active row that failed too often in a row, through the fault of its address; `None` for any
 /// other. Registering again, a new token or switching it on lets it begin anew.
 pub fn deactivate(device: &Device, now: Timestamp, policy: &Policy) -> Option<Decision> {
-    let failed = device.consecutive_failures >= policy.deactivate_after.max(1);
-    let fails = device.status == Status::Active && failed;
-    fails.then(|| marked(device, device.clone(), Status::Inactive, now, policy))
+    let is_failing = policy.is_failing(device.consecutive_failures);
+    (device.status == Status::Active && is_failing)
+        .then(|| marked(device, device.clone(), Status::Inactive, now, policy))
 }
 
 /// The provider called the row's address dead at `dead_since`. `None` when that meant an older registration, or

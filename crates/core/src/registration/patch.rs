@@ -25,7 +25,7 @@ pub fn patch(
         row.token_refreshed_at = Some(now);
         // A row that its owner switched off stays off, with a new address, too. One that its failures switched off
         // failed for the old address.
-        let failed = device.consecutive_failures >= policy.deactivate_after.max(1);
+        let failed = policy.is_failing(device.consecutive_failures);
         let switched_off = device.status == Status::Inactive && !failed;
         revive(&mut row, now);
         if switched_off {

@@ -1,0 +1,86 @@
+//! One write of the outcomes actor: outcomes until they are durable, then facts, if they can be written.
+
+use std::time::Duration;
+
+use fanfare_types::{Facts, NotificationId};
+use ractor::ActorRef;
+use tokio::time::sleep;
+
+use super::{Args, Ending, Msg, batch};
+
+/// Waits between tries: from this, doubling …
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
+/// … up to this.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+
+/// Tries of one batch of facts. Afterwards they are let go, so that outcomes do not wait for them.
+const FACTS_TRIES_MAX: u32 = 5;
+
+pub(super) async fn all(
+    args: Args,
+    endings: Vec<Ending>,
+    facts: Vec<Facts>,
+    myself: ActorRef<Msg>,
+) {
+    let Some(complete) = outcomes(&args, endings).await else {
+        return;
+    };
+    record(&args, facts).await;
+    // A successor knows nothing of this write; the feeder clears what it leaves.
+    drop(myself.cast(Msg::Written(complete)));
+}
+
+/// Writes until it is durable; the deliveries keep their permits meanwhile, which bounds what can wait behind.
+/// Returns the notifications that are complete; `None` when the store is closed.
+async fn outcomes(args: &Args, endings: Vec<Ending>) -> Option<Vec<NotificationId>> {
+    if endings.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut delay = RETRY_DELAY_MIN;
+    while let Err(error) = args.store.record(batch::outcomes(&endings)).await {
+        tracing::error!(
+            error = error.label(),
+            deliveries = endings.len(),
+            "outcomes cannot be journaled, tried again"
+        );
+        if matches!(error, fanfare_store::Error::Closed) {
+            return None;
+        }
+        sleep(delay).await;
+        delay = (delay * 2).min(RETRY_DELAY_MAX);
+    }
+    Some(close_books(&endings))
+}
+
+/// Whoever looks now finds in the journal what the books say. Returns the notifications that are complete.
+fn close_books(endings: &[Ending]) -> Vec<NotificationId> {
+    let last = |Ending { finished, .. }: &Ending| {
+        let live = &finished.delivery.live;
+        live.progress.ended(finished.outcome).then_some(live.id)
+    };
+    endings.iter().filter_map(last).collect()
+}
+
+/// Adds the facts to their rows, and tells the reaper of the rows that failed.
+async fn record(args: &Args, facts: Vec<Facts>) {
+    if facts.is_empty() {
+        return;
+    }
+    let mut delay = RETRY_DELAY_MIN;
+    for left in (0..FACTS_TRIES_MAX).rev() {
+        match args.store.record_facts(facts.clone()).await {
+            Ok(failing) => return args.reaper.failing(failing),
+            // Told twice they would count twice, so what may have been written is not tried again.
+            Err(error) if left == 0 || matches!(error, fanfare_store::Error::Unknown(_)) => {
+                tracing::warn!(
+                    error = error.label(),
+                    devices = facts.len(),
+                    "delivery facts cannot be written, let go"
+                );
+                return;
+            }
+            Err(_) => sleep(delay).await,
+        }
+        delay = (delay * 2).min(RETRY_DELAY_MAX);
+    }
+}
