@@ -14,6 +14,7 @@ pub mod lanes;
 pub mod outcomes;
 pub mod pacing;
 pub mod pool;
+pub mod rate;
 pub mod registration;
 pub mod restart;
 pub mod retry;

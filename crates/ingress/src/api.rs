@@ -14,12 +14,13 @@ use crate::auth::Doors;
 use crate::config::{Config, Handles};
 use crate::problem::Problem;
 use crate::rooms::Rooms;
-use crate::{native, notifications, observe, openapi, operations};
+use crate::{native, notifications, observe, openapi, operations, reserva, ring};
 
 /// What handlers share.
 pub(crate) struct Api {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
+    pub(crate) ring: ring::Limiters,
     pub(crate) rooms: Arc<dyn Rooms>,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
@@ -47,6 +48,7 @@ impl Api {
         Ok(Arc::new(Api {
             bodies: room(config.bodies_bytes_max),
             requests: room(config.requests_max),
+            ring: ring::Limiters::new(&config.apps),
             config,
             doors,
             rooms,
@@ -67,6 +69,8 @@ fn contracts() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .merge(notifications::routes())
         .merge(native::routes())
+        .merge(ring::routes())
+        .merge(reserva::routes())
         .merge(operations::public())
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_actors::System;
+use fanfare_core::rate;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock};
 
@@ -44,6 +45,8 @@ pub struct AppDoor {
     pub api_keys: Vec<auth::ApiKey>,
     pub jwt: Option<auth::JwtDoor>,
     pub contracts: Vec<Contract>,
+    /// How often a user may register through the Ring contract.
+    pub ring: rate::Limits,
 }
 
 /// A registry contract that an app serves.

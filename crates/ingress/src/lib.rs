@@ -7,6 +7,7 @@ mod api;
 pub mod auth;
 mod body;
 pub mod config;
+mod device_fields;
 mod device_token;
 mod dialect;
 mod endpoint;

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use fanfare_core::rate;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock};
 use http::{HeaderMap, Request, StatusCode};
@@ -53,11 +54,21 @@ pub(crate) fn app(id: &str, keys: &[(&str, KeyKind)], jwt: JwtDoor) -> AppDoor {
         id: AppId::new(id).unwrap(),
         api_keys: keys.iter().map(key).collect(),
         jwt: Some(jwt),
-        contracts: vec![Contract::Native],
+        contracts: vec![
+            Contract::Native,
+            Contract::Ring,
+            Contract::Reserva,
+            Contract::DeviceToken,
+        ],
+        ring: rate::Limits {
+            per_window: 10,
+            window: Duration::from_secs(60),
+            keys_max: 100,
+        },
     }
 }
 
-/// Two apps; the second does not serve the native contract.
+/// Two apps; the second serves no contract.
 pub(crate) fn config() -> Config {
     let keys = [(AGENT, KeyKind::Agent), (SERVICE, KeyKind::Service)];
     let shop = app(

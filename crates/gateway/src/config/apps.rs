@@ -1,8 +1,10 @@
 //! The apps of a configuration: who may call, and the credentials to send with.
 
+use std::time::Duration;
+
 use fanfare_actors::App;
 use fanfare_core::cleanup::OnDeadToken;
-use fanfare_core::registration;
+use fanfare_core::{rate, registration};
 use fanfare_ingress::AppDoor;
 use fanfare_ingress::auth::{ApiKey, KeyKind};
 use fanfare_ingress::config::Contract;
@@ -35,6 +37,8 @@ pub(crate) fn read(section: Section<'_>, devices_per_user_max: usize) -> Option<
         .filter_map(api_key)
         .collect();
     let jwt = section.optional_section("jwt").and_then(jwt::read);
+    let ring = section.optional_section("ring");
+    let ring = ring.map_or_else(|| ring_limits(RING_PER_MINUTE, RING_USERS), ring_section);
     let apns = section.optional_section("apns").and_then(providers::apns);
     let fcm = section.optional_section("fcm").and_then(providers::fcm);
     section.finish();
@@ -44,6 +48,7 @@ pub(crate) fn read(section: Section<'_>, devices_per_user_max: usize) -> Option<
         api_keys,
         jwt,
         contracts,
+        ring,
     };
     let app = App {
         id,
@@ -61,6 +66,27 @@ fn id(section: &Section<'_>) -> Option<AppId> {
         section.fault("id", "must be 1 to 32 of a-z, 0-9 and -");
     }
     id
+}
+
+/// Defaults of `[apps.ring]`.
+const RING_PER_MINUTE: usize = 10;
+const RING_USERS: usize = 10_000;
+
+fn ring_section(section: Section<'_>) -> rate::Limits {
+    let limits = ring_limits(
+        section.integer("registrations_per_minute", RING_PER_MINUTE, 1..=1_000),
+        section.integer("users_max", RING_USERS, 1..=10_000_000),
+    );
+    section.finish();
+    limits
+}
+
+fn ring_limits(per_window: usize, keys_max: usize) -> rate::Limits {
+    rate::Limits {
+        per_window,
+        window: Duration::from_secs(60),
+        keys_max,
+    }
 }
 
 fn deactivate_after(section: &Section<'_>) -> u32 {

@@ -11,7 +11,7 @@ mod key;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use caller::{Service, User, caller, user};
+pub(crate) use caller::{Service, User, user};
 #[cfg(test)]
 pub(crate) use jwks::http2_client;
 pub use jwks::{Limits as JwksLimits, key_set};
