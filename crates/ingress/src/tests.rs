@@ -4,6 +4,8 @@ mod documents;
 mod native;
 mod notifications;
 mod problems;
+mod reserva;
+mod ring;
 mod server;
 
 use std::sync::Arc;

@@ -136,6 +136,16 @@ pub(super) struct UpdateDoc {
 }
 
 #[cfg(test)]
+pub(crate) fn register_faults(value: Value) -> Vec<Fault> {
+    register(value, None).err().unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(crate) fn update_faults(value: Value) -> Vec<Fault> {
+    update(value).err().unwrap_or_default()
+}
+
+#[cfg(test)]
 mod tests {
     use serde_json::json;
 

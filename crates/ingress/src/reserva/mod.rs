@@ -9,6 +9,8 @@ mod person;
 mod problem;
 mod routes;
 
+#[cfg(test)]
+pub(crate) use body::{register_faults, update_faults};
 pub(crate) use problem::worded;
 pub(crate) use routes::routes;
 

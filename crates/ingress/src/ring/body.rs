@@ -96,6 +96,16 @@ pub(super) struct UnregisterDoc {
 }
 
 #[cfg(test)]
+pub(crate) fn register_faults(value: Value) -> Vec<Fault> {
+    register(value, None).err().unwrap_or_default()
+}
+
+#[cfg(test)]
+pub(crate) fn unregister_faults(value: Value) -> Vec<Fault> {
+    unregister(value).err().unwrap_or_default()
+}
+
+#[cfg(test)]
 mod tests {
     use serde_json::json;
 

@@ -8,6 +8,8 @@ mod limit;
 mod problem;
 mod routes;
 
+#[cfg(test)]
+pub(crate) use body::{register_faults, unregister_faults};
 pub(crate) use limit::Limiters;
 pub(crate) use problem::worded;
 pub(crate) use routes::routes;
