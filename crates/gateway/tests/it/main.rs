@@ -2,6 +2,7 @@
 
 mod cleanup;
 mod command_line;
+mod contracts;
 mod credentials;
 mod devices;
 mod door;

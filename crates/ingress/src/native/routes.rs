@@ -267,6 +267,7 @@ async fn patch(api: &Shared, owner: Owner, id: DeviceId, body: Json) -> Answer<O
 }
 
 async fn delete(api: &Shared, owner: Owner, id: DeviceId) -> Answer<Deleted> {
+    existing(api, &owner, id).await?;
     let deleted = api.rooms.delete(&owner.app.id, &owner.user, id).await;
     match deleted.map_err(refused_change)? {
         true => Ok(axum::Json(Deleted { id: id.to_string() })),
