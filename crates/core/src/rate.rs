@@ -18,6 +18,17 @@ pub struct Limits {
     pub keys_max: usize,
 }
 
+/// Ten a minute, of ten thousand.
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            per_window: 10,
+            window: Duration::from_secs(60),
+            keys_max: 10_000,
+        }
+    }
+}
+
 /// The requests of the last window, exactly: no more than `per_window` pass within any window, however they fall.
 #[derive(Debug)]
 pub struct Limiter<K> {

@@ -88,6 +88,7 @@ impl StandIn {
         self.devices.lock().clear();
         self.registered.lock().clear();
         self.patches.lock().clear();
+        self.queries.lock().clear();
         self.keys.lock().clear();
         std::mem::take(&mut self.accepted.lock())
     }

@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use fanfare_core::rate;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock};
 use http::{HeaderMap, Request, StatusCode};
@@ -62,11 +61,7 @@ pub(crate) fn app(id: &str, keys: &[(&str, KeyKind)], jwt: JwtDoor) -> AppDoor {
             Contract::Reserva,
             Contract::DeviceToken,
         ],
-        ring: rate::Limits {
-            per_window: 10,
-            window: Duration::from_secs(60),
-            keys_max: 100,
-        },
+        ring: Default::default(),
     }
 }
 

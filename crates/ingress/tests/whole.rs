@@ -174,11 +174,7 @@ fn api_config() -> Config {
         api_keys: vec![key],
         jwt: Some(jwt),
         contracts: vec![Contract::Native],
-        ring: fanfare_core::rate::Limits {
-            per_window: 10,
-            window: Duration::from_secs(60),
-            keys_max: 100,
-        },
+        ring: Default::default(),
     };
     Config {
         apps: [door].into(),

@@ -1,7 +1,5 @@
 //! The apps of a configuration: who may call, and the credentials to send with.
 
-use std::time::Duration;
-
 use fanfare_actors::App;
 use fanfare_core::cleanup::OnDeadToken;
 use fanfare_core::{rate, registration};
@@ -37,8 +35,7 @@ pub(crate) fn read(section: Section<'_>, devices_per_user_max: usize) -> Option<
         .filter_map(api_key)
         .collect();
     let jwt = section.optional_section("jwt").and_then(jwt::read);
-    let ring = section.optional_section("ring");
-    let ring = ring.map_or_else(|| ring_limits(RING_PER_MINUTE, RING_USERS), ring_section);
+    let ring = section.optional_section("ring").map(ring);
     let apns = section.optional_section("apns").and_then(providers::apns);
     let fcm = section.optional_section("fcm").and_then(providers::fcm);
     section.finish();
@@ -48,7 +45,7 @@ pub(crate) fn read(section: Section<'_>, devices_per_user_max: usize) -> Option<
         api_keys,
         jwt,
         contracts,
-        ring,
+        ring: ring.unwrap_or_default(),
     };
     let app = App {
         id,
@@ -68,25 +65,15 @@ fn id(section: &Section<'_>) -> Option<AppId> {
     id
 }
 
-/// Defaults of `[apps.ring]`.
-const RING_PER_MINUTE: usize = 10;
-const RING_USERS: usize = 10_000;
-
-fn ring_section(section: Section<'_>) -> rate::Limits {
-    let limits = ring_limits(
-        section.integer("registrations_per_minute", RING_PER_MINUTE, 1..=1_000),
-        section.integer("users_max", RING_USERS, 1..=10_000_000),
-    );
+fn ring(section: Section<'_>) -> rate::Limits {
+    let default = rate::Limits::default();
+    let limits = rate::Limits {
+        per_window: section.integer("registrations_per_minute", default.per_window, 1..=1_000),
+        keys_max: section.integer("users_max", default.keys_max, 1..=10_000_000),
+        ..default
+    };
     section.finish();
     limits
-}
-
-fn ring_limits(per_window: usize, keys_max: usize) -> rate::Limits {
-    rate::Limits {
-        per_window,
-        window: Duration::from_secs(60),
-        keys_max,
-    }
 }
 
 fn deactivate_after(section: &Section<'_>) -> u32 {

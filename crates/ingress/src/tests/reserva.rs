@@ -502,3 +502,71 @@ async fn an_id_too_long_with_its_population_is_no_user() {
         .await
         .detail(401);
 }
+
+#[tokio::test]
+async fn a_megabyte_in_any_member_is_a_fault_of_that_member() {
+    let api = Harness::with(Config {
+        body_bytes_max: 4 << 20,
+        bodies_bytes_max: 16 << 20,
+        ..config()
+    });
+    let huge = "x".repeat(1 << 20);
+    for (member, value) in [
+        ("fcm_token", json!(huge)),
+        ("device_name", json!(huge)),
+        ("app_version", json!(huge)),
+        ("platform", json!(huge)),
+        ("device_info", json!({"browser": huge})),
+    ] {
+        let mut body = json!({"fcm_token": token(1)});
+        body[member] = value;
+        let answer = api
+            .call("POST", &format!("{ROOT}/register"), &staff(), Some(body))
+            .await;
+        let detail = answer.detail(422);
+        assert!(
+            detail.starts_with(&format!("{member}: ")) && detail.len() < 200,
+            "{detail}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_tenant_that_is_none_is_401_and_a_foreign_one_changes_nothing() {
+    let api = Harness::new();
+    let long = "t".repeat(129);
+    for tenant in [
+        json!(""),
+        json!([]),
+        json!({"id": "acme"}),
+        json!(true),
+        json!(long),
+        json!("a\nb"),
+    ] {
+        let credential = person("staff", &[("tenant_id", tenant)]);
+        assert_eq!(
+            api.call("GET", ROOT, &credential, None).await.detail(401),
+            "Authentication required"
+        );
+    }
+    let theirs = Device {
+        tenant: Some("acme".to_owned()),
+        ..device_of("staff:7", 1)
+    };
+    api.rooms.devices.lock().push(theirs.clone());
+    let foreigner = person("staff", &[("tenant_id", json!("other"))]);
+    assert_eq!(
+        api.call("GET", ROOT, &foreigner, None).await.json()["total"],
+        0
+    );
+    let path = format!("{ROOT}/{}", theirs.id.0.to_hex());
+    let body = Some(json!({"is_active": false}));
+    api.call("PUT", &path, &foreigner, body).await.detail(403);
+    api.call("DELETE", &path, &foreigner, None)
+        .await
+        .detail(403);
+    assert_eq!(api.rooms.devices.lock()[0], theirs);
+    // A tenant may be a number.
+    let numbered = person("staff", &[("tenant_id", json!(7))]);
+    assert_eq!(api.call("GET", ROOT, &numbered, None).await.status, 200);
+}

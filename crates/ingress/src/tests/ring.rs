@@ -289,3 +289,39 @@ async fn an_app_that_does_not_serve_it_answers_404() {
             .ring(404);
     }
 }
+
+#[tokio::test]
+async fn a_megabyte_in_any_member_is_a_fault_of_that_member() {
+    let api = Harness::with(Config {
+        body_bytes_max: 4 << 20,
+        bodies_bytes_max: 16 << 20,
+        ..config()
+    });
+    let huge = "x".repeat(1 << 20);
+    for (member, value) in [
+        ("token", json!(huge)),
+        ("deviceFingerprint", json!(huge)),
+        ("platform", json!(huge)),
+        ("deviceInfo", json!({"userAgent": huge})),
+    ] {
+        let mut body = body();
+        body[member] = value;
+        let error = api
+            .call("POST", PATH, &user("ada"), Some(body))
+            .await
+            .ring(400);
+        assert!(
+            error.starts_with(&format!("Invalid {member}: ")) && error.len() < 200,
+            "{error}"
+        );
+    }
+    // What the contract does not know is passed over, however large.
+    let mut body = body();
+    body["userId"] = json!(huge);
+    assert_eq!(
+        api.call("POST", PATH, &user("ada"), Some(body))
+            .await
+            .status,
+        200
+    );
+}
