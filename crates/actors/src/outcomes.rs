@@ -57,7 +57,7 @@ pub(crate) struct Args {
     pub(crate) flush_count: usize,
     /// Facts are written at the latest after this long …
     pub(crate) facts_after: Duration,
-    /// … or when those of this many devices wait.
+    /// … or when those of this many devices wait. With 0 there are none.
     pub(crate) facts_max: usize,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) live: LiveBooks,
@@ -215,10 +215,13 @@ impl State {
 
     fn are_facts_wanted(&self) -> bool {
         let is_due = self.facts_due || !self.drains.is_empty();
-        self.tally.is_full() || is_due && !self.tally.is_empty()
+        !self.tally.is_empty() && (is_due || self.tally.is_full())
     }
 
     fn note(&mut self, Ending { finished, verdict }: &Ending) {
+        if self.args.facts_max == 0 {
+            return;
+        }
         let delivery = &finished.delivery;
         let said = facts::said(finished.outcome, *verdict);
         if let (Some(said), Some((id, user))) = (said, &delivery.device) {

@@ -67,7 +67,8 @@ pub struct JournalConfig {
     /// Delivery facts of devices are written at the latest after this long, and lost with a crash until then.
     /// Default 2 s.
     pub facts_after: Duration,
-    /// Or when those of this many devices wait. Default 10,000.
+    /// Or when those of this many devices wait. Default 10,000. With 0 there are none, and no device is switched off
+    /// for its failures.
     pub facts_max: usize,
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fanfare_types::{Facts, NotificationId};
+use fanfare_types::{Facts, Failing, NotificationId};
 use ractor::ActorRef;
 use tokio::time::sleep;
 
@@ -15,6 +15,9 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 
 /// Tries of one batch of facts. Afterwards they are let go, so that outcomes do not wait for them.
 const FACTS_TRIES_MAX: u32 = 5;
+
+/// Devices whose facts are added in one store call.
+const FACTS_AT_ONCE: usize = 250;
 
 pub(super) async fn all(
     args: Args,
@@ -61,15 +64,22 @@ fn close_books(endings: &[Ending]) -> Vec<NotificationId> {
     endings.iter().filter_map(last).collect()
 }
 
-/// Adds the facts to their rows, and tells the reaper of the rows that failed.
+/// Adds the facts to their rows, some at a time so that nobody waits for the store's writer for long, and tells the
+/// reaper of the rows that failed.
 async fn record(args: &Args, facts: Vec<Facts>) {
-    if facts.is_empty() {
-        return;
+    for facts in facts.chunks(FACTS_AT_ONCE) {
+        if let Some(failing) = add(args, facts).await {
+            args.reaper.failing(failing);
+        }
     }
+}
+
+/// The rows that failed, as they are afterwards; `None` when the facts were let go.
+async fn add(args: &Args, facts: &[Facts]) -> Option<Vec<Failing>> {
     let mut delay = RETRY_DELAY_MIN;
     for left in (0..FACTS_TRIES_MAX).rev() {
-        match args.store.record_facts(facts.clone()).await {
-            Ok(failing) => return args.reaper.failing(failing),
+        match args.store.record_facts(facts.to_vec()).await {
+            Ok(failing) => return Some(failing),
             // Told twice they would count twice, so what may have been written is not tried again.
             Err(error) if left == 0 || matches!(error, fanfare_store::Error::Unknown(_)) => {
                 tracing::warn!(
@@ -77,10 +87,11 @@ async fn record(args: &Args, facts: Vec<Facts>) {
                     devices = facts.len(),
                     "delivery facts cannot be written, let go"
                 );
-                return;
+                return None;
             }
             Err(_) => sleep(delay).await,
         }
         delay = (delay * 2).min(RETRY_DELAY_MAX);
     }
+    None
 }

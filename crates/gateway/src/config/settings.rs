@@ -220,7 +220,7 @@ fn journal(section: Section<'_>, default: &Journal) -> Journal {
         flush_count: section.integer("flush_count", default.flush_count, 1..=1_000_000),
         retention: section.duration("retention", default.retention),
         facts_after: section.duration("facts_after", default.facts_after),
-        facts_max: section.integer("facts_max", default.facts_max, 1..=1_000_000),
+        facts_max: section.integer("facts_max", default.facts_max, 0..=1_000_000),
     };
     section.finish();
     journal

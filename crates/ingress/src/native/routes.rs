@@ -281,7 +281,8 @@ async fn existing(
     owner: &Owner,
     id: DeviceId,
 ) -> Result<fanfare_types::Device, Problem> {
-    let device = api.rooms.device(&owner.app.id, &owner.user, id).await?;
+    let device = api.rooms.device(&owner.app.id, &owner.user, id).await;
+    let device = device.map_err(refused_change)?;
     let device = device.filter(|device| device.deleted_at.is_none());
     device.ok_or_else(no_such_device)
 }

@@ -160,3 +160,14 @@ async fn a_crash_loses_facts_and_counts_none_twice() {
     rig.has("ada", "those after it", |row| row.notification_count == 2)
         .await;
 }
+
+#[tokio::test]
+async fn without_facts_nothing_is_counted_and_nothing_else_changes() {
+    let mut config = config();
+    config.journal.facts_max = 0;
+    let rig = Rig::new(config, false).await;
+    rig.register(&app(), "ada", "a").await;
+    rig.push("ada", 3).await;
+    assert!(rig.system.drain(Duration::from_secs(10)).await);
+    assert_eq!(rig.device(&app(), "ada").await.notification_count, 0);
+}

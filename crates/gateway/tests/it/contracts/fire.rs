@@ -2,10 +2,11 @@
 //! provider takes it, so that pushes wait while their addresses change hands.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fanfare_types::Clock;
+use futures_util::future::join_all;
 use reqwest::Method;
 use serde_json::json;
 
@@ -18,7 +19,7 @@ const ADDRESSES: usize = 12;
 
 /// What a push that was handed over before an acknowledgement may take to the provider's books: the machine is
 /// busy, and a millisecond is the unit of both clocks.
-const ON_ITS_WAY: u64 = 400;
+const ON_ITS_WAY: u64 = 1_000;
 
 /// How often each is sent to. The provider takes 100 pushes a second ([`slow_provider`]), and this asks for more.
 const SEND_EVERY: Duration = Duration::from_millis(60);
@@ -29,6 +30,10 @@ fn how_long() -> Duration {
     let seconds = seconds.and_then(|text| text.parse().ok()).unwrap_or(4);
     Duration::from_secs(seconds)
 }
+
+/// A race of less shows nothing; on a busy machine it goes on until then.
+const TAKEN_MIN: usize = 150;
+const PUSHES_MIN: u64 = 50;
 
 /// One acknowledged registration, in milliseconds since 1970.
 #[derive(Clone, Copy, Debug)]
@@ -83,12 +88,13 @@ impl Client {
     }
 
     /// Takes one address after the other until the time is over.
-    async fn race(&self, world: &World, over: &AtomicBool) -> Vec<Taken> {
+    async fn race(&self, world: &World, over: &AtomicBool, count: &AtomicUsize) -> Vec<Taken> {
         let mut taken = Vec::new();
         // A step of 7 goes through all of them, from a start of one's own.
         let turns = (self.number * 5..).step_by(7);
         for turn in turns.take_while(|_| !over.load(Ordering::Relaxed)) {
             taken.push(self.take(world, turn % ADDRESSES).await);
+            count.fetch_add(1, Ordering::Relaxed);
         }
         taken
     }
@@ -145,16 +151,21 @@ async fn sixteen_clients_of_two_contracts_race_and_each_address_has_one_owner() 
     let clients: Vec<Client> = (0..CLIENTS)
         .map(|number| Client::of(&world, number))
         .collect();
-    let over = AtomicBool::new(false);
-    let racing =
-        futures_util::future::join_all(clients.iter().map(|client| client.race(&world, &over)));
-    let sending = futures_util::future::join_all(
-        clients
-            .iter()
-            .map(|client| client.be_sent_to(&world, &over)),
-    );
+    let (over, count) = (AtomicBool::new(false), AtomicUsize::new(0));
+    let racing = clients
+        .iter()
+        .map(|client| client.race(&world, &over, &count));
+    let sending = clients
+        .iter()
+        .map(|client| client.be_sent_to(&world, &over));
+    let (racing, sending) = (join_all(racing), join_all(sending));
+    let is_a_race = || async {
+        let pushes = world.simulator.books().totals().fcm.requests;
+        (count.load(Ordering::Relaxed) >= TAKEN_MIN && pushes >= PUSHES_MIN).then_some(())
+    };
     let timing = async {
         tokio::time::sleep(how_long()).await;
+        eventually(is_a_race).await;
         over.store(true, Ordering::Relaxed);
     };
     let (taken, ..) = tokio::join!(racing, sending, timing);
@@ -172,7 +183,7 @@ async fn sixteen_clients_of_two_contracts_race_and_each_address_has_one_owner() 
 
 /// No push reached a former owner's address for that owner.
 fn nobody_was_betrayed(world: &World, taken: &[Taken]) {
-    let (mut after, mut pushes) = (None, 0);
+    let mut after = None;
     loop {
         let page = world.simulator.books().requests(&Query {
             after,
@@ -196,14 +207,8 @@ fn nobody_was_betrayed(world: &World, taken: &[Taken]) {
                 !is_betrayal(taken, client, address, push.at_ms),
                 "client {client} got a push at address {address} after its loss was acknowledged"
             );
-            pushes += 1;
         }
     }
-    assert!(
-        taken.len() > 100 && pushes > 20,
-        "a race: {} taken, {pushes} sent",
-        taken.len()
-    );
 }
 
 /// How many devices each client has; each address has one.

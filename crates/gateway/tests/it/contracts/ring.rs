@@ -84,7 +84,7 @@ async fn a_token_that_fcm_calls_unregistered_becomes_invalid() {
 #[tokio::test(flavor = "multi_thread")]
 async fn unseen_rows_become_stale_and_go_after_the_retention_with_the_invalid_ones() {
     let world = World::with(Options {
-        tables: "[registry]\nstale_after = \"1500ms\"\nretention = \"1500ms\"\nsweep_every = \"50ms\"\n",
+        tables: "[registry]\nstale_after = \"2s\"\nretention = \"3s\"\nsweep_every = \"50ms\"\n",
         ..Options::default()
     })
     .await;
