@@ -1,18 +1,23 @@
 //! Outcomes: journals how deliveries ended, in batches, and tells the reaper of dead addresses.
 //!
+//! Delivery facts of devices are summed up on the way and written behind, after the outcomes they are of.
+//!
 //! Parent: the root. Restarted by it, empty. A crash loses the endings that were not journaled yet; the feeder
 //! reads those deliveries from the journal again, and they are sent again under the same `apns-id` or collapse key.
+//! It loses the facts of the last `facts_after`, too: they are counted a little too low, and never twice.
 
 mod batch;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use fanfare_core::facts::{self, Tally};
 use fanfare_core::outcomes::{Buffer, Next};
 use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
-use fanfare_types::{Channel, Finished, NotificationId, Verdict};
+use fanfare_types::{Channel, DeviceRef, Finished, NotificationId, Verdict};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use crate::failpoint::{failpoint, failpoints, handling};
@@ -48,15 +53,14 @@ impl OutcomesHandle {
     }
 }
 
-/// Waits between tries to write outcomes: from this, doubling …
-const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
-/// … up to this.
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
-
 #[derive(Clone)]
 pub(crate) struct Args {
     pub(crate) flush_after: Duration,
     pub(crate) flush_count: usize,
+    /// Facts are written at the latest after this long …
+    pub(crate) facts_after: Duration,
+    /// … or when those of this many devices wait. With 0 there are none.
+    pub(crate) facts_max: usize,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) live: LiveBooks,
     pub(crate) reaper: ReaperHandle,
@@ -69,6 +73,7 @@ pub(crate) struct Args {
 pub(crate) enum Msg {
     Ended(Vec<Ending>),
     FlushDue,
+    FactsDue,
     /// A write is over. Its notifications whose last delivery ended may leave memory; those of a write that
     /// panicked are read again.
     Written(Vec<NotificationId>),
@@ -76,11 +81,14 @@ pub(crate) enum Msg {
     Drain(RpcReplyPort<()>),
 }
 
-failpoints!("outcomes", Msg: Ended, FlushDue, Written, Drain);
+failpoints!("outcomes", Msg: Ended, FlushDue, FactsDue, Written, Drain);
 
 pub(crate) struct State {
     args: Args,
     buffer: Buffer<Ending>,
+    tally: Tally,
+    facts_timing: bool,
+    facts_due: bool,
     drains: Vec<RpcReplyPort<()>>,
 }
 
@@ -95,6 +103,9 @@ impl Actor for Outcomes {
         failpoint!("outcomes", "pre_start");
         Ok(State {
             buffer: Buffer::new(args.flush_count),
+            tally: Tally::new(args.facts_max),
+            facts_timing: false,
+            facts_due: false,
             args,
             drains: Vec::new(),
         })
@@ -113,6 +124,11 @@ impl Actor for Outcomes {
                 state.buffer.on_items(batch)
             }
             Msg::FlushDue => state.buffer.on_timer(),
+            Msg::FactsDue => {
+                state.facts_timing = false;
+                state.facts_due = true;
+                Next::Wait
+            }
             Msg::Written(complete) => {
                 complete
                     .into_iter()
@@ -172,20 +188,60 @@ impl State {
 
     fn perform(&mut self, next: Next, myself: &ActorRef<Msg>) {
         match next {
+            Next::Wait if self.are_facts_wanted() && !self.buffer.is_writing() => {
+                self.flush(myself)
+            }
             Next::Wait => {}
             Next::SetTimer => drop(myself.send_after(self.args.flush_after, || Msg::FlushDue)),
-            Next::Flush => {
-                let endings = self.buffer.take();
-                self.args.reaper.answers(batch::answers(&endings));
-                let write = write(self.args.store.clone(), endings, self.args.gave_up.clone());
-                let panicked = Msg::Written(Vec::new());
-                task::spawn(myself, ("outcomes", "write"), panicked, write);
-            }
+            Next::Flush => self.flush(myself),
+        }
+    }
+
+    /// Writes what waits: outcomes, and facts when it is time for them.
+    fn flush(&mut self, myself: &ActorRef<Msg>) {
+        let endings = self.buffer.take();
+        self.args.reaper.answers(batch::answers(&endings));
+        for ending in &endings {
+            self.note(ending);
+        }
+        let facts = if self.are_facts_wanted() {
+            self.facts_due = false;
+            self.tally.take()
+        } else {
+            Vec::new()
+        };
+        if !self.tally.is_empty() && !self.facts_timing {
+            self.facts_timing = true;
+            drop(myself.send_after(self.args.facts_after, || Msg::FactsDue));
+        }
+        let write = write::all(self.args.clone(), endings, facts);
+        let panicked = Msg::Written(Vec::new());
+        task::spawn(myself, ("outcomes", "write"), panicked, write);
+    }
+
+    fn are_facts_wanted(&self) -> bool {
+        let is_due = self.facts_due || !self.drains.is_empty();
+        !self.tally.is_empty() && (is_due || self.tally.is_full())
+    }
+
+    fn note(&mut self, Ending { finished, verdict }: &Ending) {
+        if self.args.facts_max == 0 {
+            return;
+        }
+        let delivery = &finished.delivery;
+        let said = facts::said(finished.outcome, *verdict);
+        if let (Some(said), Some((id, user))) = (said, &delivery.device) {
+            let device = DeviceRef {
+                user: user.clone(),
+                id: *id,
+            };
+            let (app, started_at) = (&delivery.live.app, delivery.started_at);
+            self.tally.note(app, device, said, started_at, finished.at);
         }
     }
 
     fn answer_drains(&mut self) {
-        if self.buffer.is_idle() {
+        if self.buffer.is_idle() && self.tally.is_empty() {
             for reply in self.drains.drain(..) {
                 // Whoever asked may have stopped waiting.
                 drop(reply.send(()));
@@ -196,36 +252,6 @@ impl State {
 
 fn channel(finished: &Finished) -> Channel {
     finished.delivery.address.channel
-}
-
-/// Whoever looks now finds in the journal what the books say. Returns the notifications that are complete.
-fn close_books(endings: Vec<Ending>) -> Vec<NotificationId> {
-    let last = |Ending { mut finished, .. }: Ending| {
-        let is_last = finished.delivery.ended(finished.outcome);
-        is_last.then_some(finished.delivery.live.id)
-    };
-    endings.into_iter().filter_map(last).collect()
-}
-
-/// Writes until it is durable; the deliveries keep their permits meanwhile, which bounds what can wait behind.
-async fn write(store: Arc<dyn Store>, endings: Vec<Ending>, gave_up: GaveUp) -> Msg {
-    let mut delay = RETRY_DELAY_MIN;
-    while let Err(error) = store.record(batch::outcomes(&endings)).await {
-        tracing::error!(
-            error = error.label(),
-            deliveries = endings.len(),
-            "outcomes cannot be journaled, tried again"
-        );
-        if matches!(error, fanfare_store::Error::Closed) {
-            gave_up("the store is closed".to_owned());
-            return Msg::Written(Vec::new());
-        }
-        tokio::time::sleep(delay).await;
-        delay = (delay * 2).min(RETRY_DELAY_MAX);
-    }
-    failpoint!("outcomes", "recorded");
-    // A successor knows nothing of this write; the feeder clears what it leaves.
-    Msg::Written(close_books(endings))
 }
 
 impl fmt::Debug for Args {

@@ -1,5 +1,6 @@
-//! Reaper: buries the addresses that providers call dead, through the owning user's actor. Suspects are held
-//! for a moment by the guard of their credential, so that a wrong key cannot empty the registry.
+//! Reaper: buries the addresses that providers call dead, through the owning user's actor, and switches off rows
+//! that fail again and again. Suspects are held for a moment by the guard of their credential, so that a wrong key
+//! cannot empty the registry.
 //!
 //! Parent: the root. Restarted by it, empty. A crash loses the burials that waited and the guards' windows; the
 //! next push to a dead address finds it again.
@@ -13,7 +14,9 @@ use std::sync::Arc;
 use fanfare_core::cleanup::{self, Guard, Ruling, Turn};
 use fanfare_store::Store;
 use fanfare_telemetry::{Cleanup, Telemetry};
-use fanfare_types::{Address, AppId, Channel, Clock, DeviceId, Environment, Timestamp, UserId};
+use fanfare_types::{
+    Address, AppId, Channel, Clock, DeviceId, Environment, Failing, Timestamp, UserId,
+};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
 use crate::failpoint::{failpoint, failpoints, handling};
@@ -80,6 +83,14 @@ impl ReaperHandle {
             drop(self.0.cast(Msg::Answers(answers)));
         }
     }
+
+    /// Rows that failed once more; those that did too often in a row are switched off.
+    pub(crate) fn failing(&self, failing: Vec<Failing>) {
+        if !failing.is_empty() {
+            // Without a reaper the next failure tells of it again.
+            drop(self.0.cast(Msg::Failing(failing)));
+        }
+    }
 }
 
 /// How much the reaper does at once.
@@ -117,6 +128,7 @@ pub(crate) struct Args {
 #[derive(Debug)]
 pub(crate) enum Msg {
     Answers(Vec<Answers>),
+    Failing(Vec<Failing>),
     /// A held suspect of this credential is due.
     Due(Credential),
     /// A burial is over, carried out or not.
@@ -129,7 +141,7 @@ pub(crate) enum Msg {
     Drain(RpcReplyPort<()>),
 }
 
-failpoints!("reaper", Msg: Answers, Due, Buried, Served, Misconfigured, Drain);
+failpoints!("reaper", Msg: Answers, Failing, Due, Buried, Served, Misconfigured, Drain);
 
 pub(crate) struct State {
     args: Args,
@@ -171,6 +183,7 @@ impl Actor for Reaper {
                     state.take_in(answers, now, &myself);
                 }
             }
+            Msg::Failing(failing) => state.queue_failing(failing),
             Msg::Due(credential) => {
                 if let Some(guard) = state.guards.get_mut(&credential) {
                     let ruling = guard.on_time(now);
@@ -257,18 +270,20 @@ impl State {
     }
 
     fn queue(&mut self, credential: &Credential, suspects: Vec<Suspect>, cause: Cleanup) {
-        let room = self
-            .args
-            .limits
-            .waiting_max
-            .saturating_sub(self.waiting.len());
-        let burial = |suspect| Burial {
-            app: credential.app.clone(),
-            suspect,
-            cause,
-        };
-        self.waiting
-            .extend(suspects.into_iter().take(room).map(burial));
+        let burial = |suspect| Burial::dead(&credential.app, suspect, cause);
+        self.enqueue(suspects.into_iter().map(burial));
+    }
+
+    fn queue_failing(&mut self, failing: Vec<Failing>) {
+        let registry = self.args.registry.clone();
+        let is_failing = |row: &Failing| registry.is_failing(&row.app, row.consecutive_failures);
+        self.enqueue(failing.into_iter().filter(is_failing).map(Burial::failing));
+    }
+
+    fn enqueue(&mut self, burials: impl Iterator<Item = Burial>) {
+        let max = self.args.limits.waiting_max;
+        let room = max.saturating_sub(self.waiting.len());
+        self.waiting.extend(burials.take(room));
     }
 
     fn bury_next(&mut self, myself: &ActorRef<Msg>) {

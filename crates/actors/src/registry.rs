@@ -17,7 +17,7 @@ use fanfare_core::cleanup::OnDeadToken;
 use fanfare_core::registration::{self, Patch, Register};
 use fanfare_core::restart;
 use fanfare_core::revocations::Revocations;
-use fanfare_store::Store;
+use fanfare_store::{DeviceQuery, Listing, Store};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock, Device, DeviceId, Timestamp, UserId};
 use parking_lot::RwLock;
@@ -137,6 +137,42 @@ impl Registry {
     pub async fn get(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<Option<Device>> {
         let rows = self.0.store.devices_by_id(app, vec![id]).await?;
         Ok(rows.into_iter().find(|row| row.user == *user))
+    }
+
+    /// The rows with these ids, whoever holds them, soft-deleted ones too. A plain read; starts no actor.
+    pub async fn find(&self, app: &AppId, ids: Vec<DeviceId>) -> Result<Vec<Device>> {
+        Ok(self.0.store.devices_by_id(app, ids).await?)
+    }
+
+    /// A page of a tenant's rows, for an administrator. A plain read, bounded in time by the store.
+    pub async fn listing(&self, query: DeviceQuery) -> Result<Listing> {
+        Ok(self.0.store.listing(query).await?)
+    }
+
+    /// Marks the user's row with this device key `invalid`. Returns whether there was one that was not yet.
+    pub async fn unregister(&self, app: &AppId, user: &UserId, device_key: &str) -> Result<bool> {
+        let command = Command::Unregister(device_key.to_owned());
+        Ok(self.call(app, user, command).await?.is_some())
+    }
+
+    /// Whether so many failures in a row switch a row of the app off.
+    pub(crate) fn is_failing(&self, app: &AppId, consecutive_failures: u32) -> bool {
+        let rules = self.0.rules.of(app);
+        rules.is_some_and(|rules| rules.registration.is_failing(consecutive_failures))
+    }
+
+    /// Switches the row off if its failures in a row have reached the app's `deactivate_after`. Returns whether
+    /// it was switched off.
+    pub(crate) async fn deactivate(
+        &self,
+        app: &AppId,
+        user: &UserId,
+        id: DeviceId,
+    ) -> Result<bool> {
+        Ok(self
+            .call(app, user, Command::Deactivate(id))
+            .await?
+            .is_some())
     }
 
     /// Changes one row of the user; `None` when it is missing or somebody else's.

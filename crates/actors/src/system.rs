@@ -66,6 +66,12 @@ pub struct JournalConfig {
     pub flush_count: usize,
     /// Finished notifications go away after this long. Default 7 days.
     pub retention: Duration,
+    /// Delivery facts of devices are written at the latest after this long, and lost with a crash until then.
+    /// Default 2 s.
+    pub facts_after: Duration,
+    /// Or when those of this many devices wait. Default 10,000. With 0 there are none, and no device is switched off
+    /// for its failures.
+    pub facts_max: usize,
 }
 
 /// Figures for `/v1/stats` and tests.

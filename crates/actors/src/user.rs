@@ -72,12 +72,14 @@ pub(crate) enum Command {
     Register(Register),
     Patch(DeviceId, Patch),
     Remove(DeviceId),
+    Unregister(String),
+    Deactivate(DeviceId),
     Bury(DeviceId, Timestamp),
     MarkStale(DeviceId, Timestamp),
     Purge(DeviceId, Timestamp),
 }
 
-failpoints!("user", Command: Register, Patch, Remove, Bury, MarkStale, Purge);
+failpoints!("user", Command: Register, Patch, Remove, Unregister, Deactivate, Bury, MarkStale, Purge);
 
 pub(crate) struct State {
     seat: Seat,
@@ -126,6 +128,14 @@ impl State {
             }
             Command::Patch(id, patch) => self.decide_patch(*id, patch.clone(), now, policy).await?,
             Command::Remove(id) => self.row(*id).await?.as_ref().map(registration::remove),
+            Command::Unregister(device_key) => {
+                let own = self.own().await?;
+                registration::unregister(&own, device_key, now, policy)
+            }
+            Command::Deactivate(id) => self
+                .row(*id)
+                .await?
+                .and_then(|row| registration::deactivate(&row, now, policy)),
             Command::Bury(id, dead_since) => self.row(*id).await?.and_then(|row| {
                 let on_dead = rules.on_dead_token;
                 registration::bury(&row, *dead_since, on_dead, now, policy)
@@ -183,6 +193,12 @@ impl State {
         };
         let holder = holder.as_ref();
         Ok(Some(registration::patch(patch, &row, holder, now, policy)))
+    }
+
+    async fn own(&self) -> Result<Vec<Device>> {
+        let key = self.seat.key();
+        let user = vec![key.user.clone()];
+        Ok(self.context.store.devices_of(&key.app, user).await?)
     }
 
     /// The row with this id, if it is this user's.

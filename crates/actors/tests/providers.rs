@@ -62,6 +62,8 @@ fn config() -> Config {
         journal: JournalConfig {
             flush_after: Duration::from_millis(5),
             flush_count: 1_024,
+            facts_after: Duration::from_millis(5),
+            facts_max: 10_000,
             retention: Duration::from_secs(7 * 86_400),
         },
         cleanup: fanfare_core::cleanup::Limits::default(),
@@ -87,6 +89,7 @@ fn shop(material: &Material, simulator: &Simulator) -> App {
         registration: registration::Policy {
             address_sharing: false,
             devices_per_user_max: 1_000,
+            deactivate_after: 5,
         },
         apns: Some(Arc::new(ApnsCredential {
             signer: Some(signer.unwrap()),

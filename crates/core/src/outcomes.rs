@@ -62,6 +62,10 @@ impl<T> Buffer<T> {
         std::mem::take(&mut self.items)
     }
 
+    pub fn is_writing(&self) -> bool {
+        self.writing
+    }
+
     /// Nothing waits and nothing is being written.
     pub fn is_idle(&self) -> bool {
         self.items.is_empty() && !self.writing

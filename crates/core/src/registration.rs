@@ -21,7 +21,7 @@ use fanfare_types::{
     Timestamp, UserId,
 };
 
-pub use cleanup::{bury, mark_stale, purge, remove};
+pub use cleanup::{bury, deactivate, mark_stale, purge, remove, unregister};
 pub use patch::patch;
 use writing::{Writing, present};
 
@@ -33,12 +33,19 @@ pub struct Policy {
     /// Most rows a user keeps, whatever their status, at least 1. Default 100. At it, the row seen longest ago
     /// goes when a new one comes.
     pub devices_per_user_max: usize,
+    /// Failures in a row, each the address's fault, at which a row is switched off, at least 1. Default 5.
+    pub deactivate_after: u32,
 }
 
 impl Policy {
     /// The key an address is found by when `user` holds it.
     pub fn key(&self, address: &Address, user: &UserId) -> AddressKey {
         address.key(self.address_sharing.then_some(user))
+    }
+
+    /// Whether so many failures in a row switch a row off.
+    pub fn is_failing(&self, consecutive_failures: u32) -> bool {
+        consecutive_failures >= self.deactivate_after.max(1)
     }
 }
 
@@ -68,6 +75,8 @@ pub struct Patch {
     pub device_info: Option<Option<String>>,
     pub display_order: Option<Option<i32>>,
     pub tags: Option<Vec<String>>,
+    /// `true` deletes the row softly: it stays, gets no pushes and is in no list. `false` restores it.
+    pub deleted: Option<bool>,
 }
 
 /// What was decided: the change to carry out, the row as it will be, and what else that does.
@@ -101,8 +110,9 @@ impl Decision {
             .iter()
             .filter(|row| row.id == wanted.id && row.user == wanted.user);
         match &self.change.put {
+            // Facts of deliveries may have been added since.
             Some(_) => rows.any(|row| {
-                row.revision == wanted.revision
+                row.revision >= wanted.revision
                     && row.address == wanted.address
                     && row.updated_at == wanted.updated_at
             }),

@@ -271,6 +271,8 @@ fn system_config(settings: &Settings) -> system::Config {
         journal: system::JournalConfig {
             flush_after: journal.flush_after,
             flush_count: journal.flush_count,
+            facts_after: journal.facts_after,
+            facts_max: journal.facts_max,
             retention: journal.retention,
         },
         cleanup: cleanup::Limits {

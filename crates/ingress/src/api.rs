@@ -14,7 +14,7 @@ use crate::config::Handles;
 use crate::in_force::{Entrance, InForce};
 use crate::problem::Problem;
 use crate::rooms::Rooms;
-use crate::{native, notifications, observe, openapi, operations};
+use crate::{native, notifications, observe, openapi, operations, reserva, ring};
 
 /// What handlers share.
 pub(crate) struct Api {
@@ -70,6 +70,8 @@ fn contracts() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .merge(notifications::routes())
         .merge(native::routes())
+        .merge(ring::routes())
+        .merge(reserva::routes())
         .merge(operations::public())
 }
 

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_actors::System;
+use fanfare_core::rate;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{AppId, Clock};
 
 use crate::auth;
+use crate::problem::Problem;
 
 /// Checked configuration of the API. Every limit has its name in the configuration file.
 #[derive(Clone, Debug)]
@@ -43,6 +45,8 @@ pub struct AppDoor {
     pub api_keys: Vec<auth::ApiKey>,
     pub jwt: Option<auth::JwtDoor>,
     pub contracts: Vec<Contract>,
+    /// How often a user may register through the Ring contract.
+    pub ring: rate::Limits,
 }
 
 /// A registry contract that an app serves.
@@ -52,6 +56,19 @@ pub enum Contract {
     Ring,
     Reserva,
     DeviceToken,
+}
+
+impl AppDoor {
+    /// The one guard of all contracts: 404 for one that this app does not serve.
+    pub(crate) fn serves(&self, contract: Contract) -> Result<(), Problem> {
+        if self.contracts.contains(&contract) {
+            return Ok(());
+        }
+        Err(Problem::not_found(
+            "contract_not_served",
+            "this app does not serve this device registry",
+        ))
+    }
 }
 
 /// The rooms the API calls into.

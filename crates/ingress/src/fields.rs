@@ -179,6 +179,17 @@ impl<'f> Fields<'f> {
         number
     }
 
+    /// `true` or `false`.
+    pub(crate) fn boolean(&mut self, name: &str) -> Option<bool> {
+        let value = self.take(name)?;
+        let is_true = value.as_bool();
+        if is_true.is_none() {
+            let path = self.path(name);
+            wrong_type(self.faults, &path, &value, "true or false");
+        }
+        is_true
+    }
+
     /// A list of at most `count_max` entries.
     pub(crate) fn list(&mut self, name: &str, count_max: usize) -> Option<Vec<Value>> {
         let path = self.path(name);

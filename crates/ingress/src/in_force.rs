@@ -9,6 +9,7 @@ use parking_lot::RwLock;
 
 use crate::auth::Doors;
 use crate::config::Config;
+use crate::ring;
 
 /// Cheap to clone; all clones are replaced together.
 #[derive(Clone)]
@@ -18,6 +19,7 @@ pub struct InForce(Arc<RwLock<Arc<Entrance>>>);
 pub(crate) struct Entrance {
     pub(crate) config: Config,
     pub(crate) doors: Doors,
+    pub(crate) ring: ring::Limiters,
 }
 
 /// A configuration that can take effect without fail.
@@ -32,13 +34,13 @@ impl InForce {
     }
 
     /// Makes another configuration ready; nothing changes before [`InForce::replace`]. Keys that were fetched
-    /// from a URL are kept, if app, URL and limits are the same. Limits that a listener was started with
+    /// from a URL are kept, if app, URL and limits are the same, and so is what users have asked for through Ring. Limits that a listener was started with
     /// (`connections_max`, `requests_max`, `bodies_bytes_max`, `idle_timeout`) stay what they are.
     ///
     /// # Errors
     /// As [`InForce::new`].
     pub fn prepare(&self, config: Config) -> io::Result<Prepared> {
-        prepared(config, Some(&self.now().doors))
+        prepared(config, Some(&self.now()))
     }
 
     /// From the next request on.
@@ -51,9 +53,15 @@ impl InForce {
     }
 }
 
-fn prepared(config: Config, before: Option<&Doors>) -> io::Result<Prepared> {
-    let doors = Doors::new(&config.apps, before).map_err(io::Error::other)?;
-    Ok(Prepared(Entrance { config, doors }))
+fn prepared(config: Config, before: Option<&Entrance>) -> io::Result<Prepared> {
+    let doors = Doors::new(&config.apps, before.map(|before| &before.doors));
+    let doors = doors.map_err(io::Error::other)?;
+    let ring = ring::Limiters::new(&config.apps, before.map(|before| &before.ring));
+    Ok(Prepared(Entrance {
+        config,
+        doors,
+        ring,
+    }))
 }
 
 impl fmt::Debug for InForce {

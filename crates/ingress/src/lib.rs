@@ -7,6 +7,9 @@ mod api;
 pub mod auth;
 mod body;
 pub mod config;
+mod device_fields;
+mod device_token;
+mod dialect;
 mod endpoint;
 mod fields;
 #[cfg(feature = "fuzzing")]
@@ -20,6 +23,8 @@ mod openapi;
 mod operations;
 mod path;
 mod problem;
+mod reserva;
+mod ring;
 mod rooms;
 mod server;
 #[cfg(any(test, feature = "fuzzing"))]

@@ -12,6 +12,7 @@ use http::header::CONNECTION;
 use http::{HeaderName, HeaderValue, StatusCode, Version};
 
 use crate::api::Shared;
+use crate::dialect;
 use crate::operations;
 use crate::problem::Problem;
 
@@ -33,11 +34,13 @@ async fn around(State(api): State<Shared>, request: Request, next: Next) -> Resp
     let method = request.method().clone();
     let route = request.extensions().get::<MatchedPath>().cloned();
     let route = route.as_ref().map_or(NO_ROUTE, MatchedPath::as_str);
+    let path = request.uri().path().to_owned();
     let refuses = api.rooms.is_draining() && !operations::is_operation(route);
     let mut response = match refuses {
         true => refused(request.version()),
         false => bounded(&api, request, next).await,
     };
+    response = dialect::spoken(&path, response);
     let (status, taken) = (response.status().as_u16(), started.elapsed());
     api.telemetry.http(route, method.as_str(), status, taken);
     let millis = u64::try_from(taken.as_millis()).unwrap_or(u64::MAX);

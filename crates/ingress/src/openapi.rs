@@ -20,6 +20,9 @@ use crate::problem::{FieldFault, Problem};
         (name = "Notifications", description = "Send, follow and cancel. For services."),
         (name = "Devices", description = "The registry's native contract. For users, and for services on behalf of users. \
             An app that switched the contract off answers 404 here."),
+        (name = "Ring", description = "The Ring contract of the registry. For users. Errors are `{\"success\": false, \"error\": …}`."),
+        (name = "Reserva", description = "The Reserva contract of the registry. For staff and customers, by the JWT's `user_type`. \
+            Errors are `{\"detail\": …}`."),
         (name = "Operations", description = "Health, readiness, metrics, figures."),
     ),
     components(

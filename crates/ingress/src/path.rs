@@ -76,7 +76,7 @@ impl<S: Send + Sync> FromRequestParts<S> for NotificationPath {
 }
 
 /// A part of the path, percent-decoded; `None` when that is not UTF-8.
-async fn param(parts: &mut Parts, name: &str) -> Option<String> {
+pub(crate) async fn param(parts: &mut Parts, name: &str) -> Option<String> {
     let params = RawPathParams::from_request_parts(parts, &()).await.ok()?;
     let found = params.iter().find(|(key, _)| *key == name);
     found.map(|(_, value)| value.to_owned())

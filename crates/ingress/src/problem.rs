@@ -39,11 +39,11 @@ pub(crate) struct Problem {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct FieldFault {
     /// Path of the field, as `message.localized.de.title` or `to.users[3]`.
-    field: String,
+    pub(crate) field: String,
     /// Stable word for programs, as `too_long`.
-    code: &'static str,
+    pub(crate) code: &'static str,
     /// One sentence for people; never repeats the value.
-    detail: String,
+    pub(crate) detail: String,
 }
 
 impl Problem {
@@ -94,6 +94,24 @@ impl Problem {
             .retry_after(Duration::from_secs(1))
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// All of it in one line, for shapes that have room for a text only: the faults with their fields, or the detail.
+    pub(crate) fn sentence(&self) -> String {
+        self.told(|fault| format!("{}: {}", fault.field, fault.detail))
+    }
+
+    /// As [`Problem::sentence`], with each fault in words of the caller's.
+    pub(crate) fn told(&self, tell: impl Fn(&FieldFault) -> String) -> String {
+        if self.errors.is_empty() {
+            return self.detail.clone();
+        }
+        let faults: Vec<_> = self.errors.iter().map(tell).collect();
+        faults.join("; ")
+    }
+
     pub(crate) fn retry_after(mut self, after: Duration) -> Self {
         self.retry_after = Some(after);
         self
@@ -125,7 +143,7 @@ fn challenge(code: &str) -> HeaderValue {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let status = self.status();
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
@@ -136,6 +154,8 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, challenge(self.code));
         }
+        // For the edge, which may have to word it otherwise.
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -210,6 +230,27 @@ fn refusal(refused: fanfare_core::admission::Refused) -> Problem {
                 "more recipients than the gateway can hold at once; send them in parts",
             );
         }
+    };
+    Problem::new(status, code, detail).retry_after(refused.retry_after)
+}
+
+/// Why a change of a user's devices was not made. Changes wait for their user's turn, not for room for deliveries.
+pub(crate) fn refused_change(error: fanfare_actors::Error) -> Problem {
+    use fanfare_core::admission::Scope;
+    let fanfare_actors::Error::Refused(refused) = error else {
+        return error.into();
+    };
+    let (status, code, detail) = match refused.scope {
+        Scope::App => (
+            StatusCode::TOO_MANY_REQUESTS,
+            "no_room_for_user",
+            "as many changes of this user's devices wait as may; nothing was changed",
+        ),
+        Scope::Gateway | Scope::Lane | Scope::TooLarge => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "no_room",
+            "the devices of as many users as may be are being changed now; nothing was changed",
+        ),
     };
     Problem::new(status, code, detail).retry_after(refused.retry_after)
 }

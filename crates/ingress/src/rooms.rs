@@ -5,7 +5,7 @@ use fanfare_actors::registry::Registered;
 use fanfare_actors::system::Stats;
 use fanfare_actors::{Result, System};
 use fanfare_core::registration::{Patch, Register};
-use fanfare_store::DeliveryPage;
+use fanfare_store::{DeliveryPage, DeviceQuery, Listing};
 use fanfare_types::{AppId, Device, DeviceId, NotificationId, Outcome, UserId};
 use futures_util::future::BoxFuture;
 
@@ -45,6 +45,18 @@ pub(crate) trait Rooms: Send + Sync + 'static {
         user: &'a UserId,
         id: DeviceId,
     ) -> BoxFuture<'a, Result<bool>>;
+
+    fn unregister<'a>(
+        &'a self,
+        app: &'a AppId,
+        user: &'a UserId,
+        device_key: &'a str,
+    ) -> BoxFuture<'a, Result<bool>>;
+
+    fn find<'a>(&'a self, app: &'a AppId, ids: Vec<DeviceId>)
+    -> BoxFuture<'a, Result<Vec<Device>>>;
+
+    fn listing(&self, query: DeviceQuery) -> BoxFuture<'_, Result<Listing>>;
 
     fn accept(&self, new: NewNotification) -> BoxFuture<'_, Result<Acceptance>>;
 
@@ -120,6 +132,27 @@ impl Rooms for System {
         id: DeviceId,
     ) -> BoxFuture<'a, Result<bool>> {
         Box::pin(async move { self.registry().delete(app, user, id).await })
+    }
+
+    fn unregister<'a>(
+        &'a self,
+        app: &'a AppId,
+        user: &'a UserId,
+        device_key: &'a str,
+    ) -> BoxFuture<'a, Result<bool>> {
+        Box::pin(async move { self.registry().unregister(app, user, device_key).await })
+    }
+
+    fn find<'a>(
+        &'a self,
+        app: &'a AppId,
+        ids: Vec<DeviceId>,
+    ) -> BoxFuture<'a, Result<Vec<Device>>> {
+        Box::pin(async move { self.registry().find(app, ids).await })
+    }
+
+    fn listing(&self, query: DeviceQuery) -> BoxFuture<'_, Result<Listing>> {
+        Box::pin(async move { self.registry().listing(query).await })
     }
 
     fn accept(&self, new: NewNotification) -> BoxFuture<'_, Result<Acceptance>> {

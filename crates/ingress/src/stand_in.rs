@@ -7,7 +7,7 @@ use fanfare_actors::registry::Registered;
 use fanfare_actors::system::{PoolStats, Stats};
 use fanfare_actors::{Error, Result};
 use fanfare_core::registration::{Patch, Register};
-use fanfare_store::{DeliveryPage, DeliveryRow, Ended};
+use fanfare_store::{DeliveryPage, DeliveryRow, DeviceQuery, Ended, Listing};
 use fanfare_types::device::Meta;
 use fanfare_types::notification::State;
 use fanfare_types::{
@@ -32,6 +32,7 @@ pub(crate) struct StandIn {
     pub(crate) accepted: Mutex<Vec<NewNotification>>,
     pub(crate) registered: Mutex<Vec<Register>>,
     pub(crate) patches: Mutex<Vec<Patch>>,
+    pub(crate) queries: Mutex<Vec<DeviceQuery>>,
     /// What the next call fails with.
     pub(crate) failure: Mutex<Option<Error>>,
     pub(crate) unready: Mutex<Vec<String>>,
@@ -88,6 +89,7 @@ impl StandIn {
         self.devices.lock().clear();
         self.registered.lock().clear();
         self.patches.lock().clear();
+        self.queries.lock().clear();
         self.keys.lock().clear();
         std::mem::take(&mut self.accepted.lock())
     }
@@ -188,6 +190,49 @@ impl Rooms for StandIn {
             let found = self.find(app, user, id).is_some();
             self.devices.lock().retain(|d| !found || d.id != id);
             found
+        })
+    }
+
+    fn unregister<'a>(
+        &'a self,
+        app: &'a AppId,
+        user: &'a UserId,
+        device_key: &'a str,
+    ) -> BoxFuture<'a, Result<bool>> {
+        self.answer(|| {
+            let mut devices = self.devices.lock();
+            let of_key = |d: &&mut Device| {
+                d.app == *app && d.user == *user && d.device_key.as_deref() == Some(device_key)
+            };
+            let found = devices.iter_mut().find(of_key);
+            found.map(|row| row.status = Status::Invalid).is_some()
+        })
+    }
+
+    fn find<'a>(
+        &'a self,
+        app: &'a AppId,
+        ids: Vec<DeviceId>,
+    ) -> BoxFuture<'a, Result<Vec<Device>>> {
+        self.answer(|| {
+            let devices = self.devices.lock();
+            let wanted = |d: &&Device| d.app == *app && ids.contains(&d.id);
+            devices.iter().filter(wanted).cloned().collect()
+        })
+    }
+
+    fn listing(&self, query: DeviceQuery) -> BoxFuture<'_, Result<Listing>> {
+        self.answer(|| {
+            let devices = self.devices.lock();
+            let of_tenant = |d: &&Device| d.app == query.app && d.tenant == query.tenant;
+            let rows: Vec<_> = devices.iter().filter(of_tenant).cloned().collect();
+            let total = rows.len() as u64;
+            self.queries.lock().push(query);
+            Listing {
+                rows,
+                total,
+                filtered: total,
+            }
         })
     }
 

@@ -5,6 +5,8 @@ mod native;
 mod notifications;
 mod problems;
 mod reload;
+mod reserva;
+mod ring;
 mod server;
 
 use std::sync::Arc;
@@ -55,11 +57,17 @@ pub(crate) fn app(id: &str, keys: &[(&str, KeyKind)], jwt: JwtDoor) -> AppDoor {
         id: AppId::new(id).unwrap(),
         api_keys: keys.iter().map(key).collect(),
         jwt: Some(jwt),
-        contracts: vec![Contract::Native],
+        contracts: vec![
+            Contract::Native,
+            Contract::Ring,
+            Contract::Reserva,
+            Contract::DeviceToken,
+        ],
+        ring: Default::default(),
     }
 }
 
-/// Two apps; the second does not serve the native contract.
+/// Two apps; the second serves no contract.
 pub(crate) fn config() -> Config {
     let keys = [(AGENT, KeyKind::Agent), (SERVICE, KeyKind::Service)];
     let shop = app(

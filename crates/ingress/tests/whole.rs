@@ -116,6 +116,7 @@ fn app() -> App {
         registration: registration::Policy {
             address_sharing: false,
             devices_per_user_max: 100,
+            deactivate_after: 5,
         },
         apns: None,
         fcm: None,
@@ -140,6 +141,8 @@ fn system_config() -> system::Config {
         journal: system::JournalConfig {
             flush_after: Duration::from_millis(1),
             flush_count: 10,
+            facts_after: Duration::from_millis(5),
+            facts_max: 10_000,
             retention: 24 * hour,
         },
         cleanup: fanfare_core::cleanup::Limits::default(),
@@ -173,6 +176,7 @@ fn api_config() -> Config {
         api_keys: vec![key],
         jwt: Some(jwt),
         contracts: vec![Contract::Native],
+        ring: Default::default(),
     };
     Config {
         apps: [door].into(),

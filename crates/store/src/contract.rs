@@ -12,7 +12,9 @@
 
 pub mod accepted;
 pub mod devices;
+pub mod facts;
 pub mod fixtures;
+pub mod listing;
 pub mod outcomes;
 pub mod recovery;
 
@@ -35,10 +37,23 @@ macro_rules! contract_tests {
             a_removal_alone_works_and_is_idempotent,
             a_removal_names_the_user_too,
             an_address_given_up_is_free,
+            a_device_key_is_one_row_of_a_user,
             apps_never_cross,
             racing_claims_end_with_one_holder,
             racing_refreshes_count_each_revision,
             a_scan_covers_every_row_once,
+        ]);
+        $crate::contract_tests!($open, facts: [
+            facts_are_added_to_their_rows,
+            facts_of_rows_that_are_gone_or_moved_are_passed_over,
+            failures_of_before_the_newest_registration_do_not_count,
+            a_change_decided_before_the_facts_takes_nothing_from_them,
+        ]);
+        $crate::contract_tests!($open, listing: [
+            a_tenant_sees_its_own_rows_and_no_deleted_one,
+            a_listing_follows_deletion_restoring_and_moves,
+            filters_hold_together_and_their_matches_by_turns,
+            pages_cover_every_row_once_in_each_order,
         ]);
         $crate::contract_tests!($open, accepted: [
             an_accepted_notification_has_a_summary,

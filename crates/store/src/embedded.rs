@@ -27,19 +27,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use fanfare_types::{
-    AddressKey, AppId, Device, DeviceId, NotificationId, Outcome, Timestamp, UserId,
+    AddressKey, AppId, Device, DeviceId, Facts, Failing, NotificationId, Outcome, Timestamp, UserId,
 };
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::sync::{oneshot, watch};
+use tokio::sync::{Semaphore, oneshot, watch};
 
 pub use check::check;
 
 use crate::{
-    Accept, Accepted, Applied, Change, DeliveryPage, DevicePage, Error, Journal, OutcomeBatch,
-    Recovered, Registry, Result, Store, Summary,
+    Accept, Accepted, Applied, Change, DeliveryPage, DevicePage, DeviceQuery, Error, Journal,
+    Listing, OutcomeBatch, Recovered, Registry, Result, Store, Summary,
 };
 use readers::Reader;
 use writer::{Work, Writer};
@@ -84,6 +84,8 @@ pub struct Embedded {
     writes: mpsc::Sender<writer::Msg>,
     reads: mpsc::Sender<readers::Msg>,
     commits: Arc<AtomicU64>,
+    /// One listing at a time: with two readers, one is left for whoever waits for a push.
+    listing: Semaphore,
     /// Each closes when the last of its threads has ended.
     writing: watch::Sender<()>,
     reading: watch::Sender<()>,
@@ -121,6 +123,7 @@ impl Embedded {
             writes,
             reads,
             commits,
+            listing: Semaphore::new(1),
             writing,
             reading,
         })
@@ -150,7 +153,7 @@ impl Embedded {
     fn read<T, F>(&self, work: F) -> BoxFuture<'_, Result<T>>
     where
         T: Send + 'static,
-        F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+        F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     {
         Box::pin(async move {
             let (msg, answer) = readers::read(work);
@@ -214,6 +217,17 @@ impl Registry for Embedded {
         limit: usize,
     ) -> BoxFuture<'_, Result<DevicePage>> {
         self.read(move |db| devices::scan(db, after.as_ref(), limit))
+    }
+
+    fn listing(&self, query: DeviceQuery) -> BoxFuture<'_, Result<Listing>> {
+        Box::pin(async move {
+            let _turn = self.listing.acquire().await.map_err(|_| Error::Closed)?;
+            self.read(move |db| devices::listing(db, &query)).await
+        })
+    }
+
+    fn record_facts(&self, facts: Vec<Facts>) -> BoxFuture<'_, Result<Vec<Failing>>> {
+        self.write(move |db| devices::record(db, &facts))
     }
 }
 
@@ -286,7 +300,7 @@ impl Journal for Embedded {
 impl Store for Embedded {
     fn ping(&self) -> BoxFuture<'_, Result<()>> {
         Box::pin(async move {
-            self.read(schema::verify).await?;
+            self.read(|db| schema::verify(db)).await?;
             self.write(journal::ping).await
         })
     }

@@ -9,6 +9,7 @@ pub mod contract;
 pub mod embedded;
 mod error;
 pub mod journal;
+pub mod listing;
 pub mod registry;
 
 pub use error::{Error, Result};
@@ -16,6 +17,7 @@ pub use journal::{
     Accept, Accepted, DeliveryPage, DeliveryRow, Ended, Idempotency, Journal, OutcomeBatch,
     Recovered, Summary,
 };
+pub use listing::{DeviceQuery, Listing};
 pub use registry::{Applied, Change, Claim, DevicePage, Expect, Put, Registry};
 
 use futures_util::future::BoxFuture;

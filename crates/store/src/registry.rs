@@ -1,10 +1,11 @@
 //! The registry half of a store: device rows, and who holds an address.
 
 pub use fanfare_types::change::{Applied, Change, Claim, Expect, Put};
-use fanfare_types::{AddressKey, AppId, Device, DeviceId, UserId};
+use fanfare_types::{AddressKey, AppId, Device, DeviceId, Facts, Failing, UserId};
 use futures_util::future::BoxFuture;
 
 use crate::Result;
+use crate::listing::{DeviceQuery, Listing};
 
 /// A page of rows in id order.
 #[derive(Debug, Default)]
@@ -35,4 +36,14 @@ pub trait Registry: Send + Sync + 'static {
         after: Option<(AppId, DeviceId)>,
         limit: usize,
     ) -> BoxFuture<'_, Result<DevicePage>>;
+
+    /// A page of a tenant's rows, for an administrator; see [`crate::listing`] for what it may cost.
+    fn listing(&self, query: DeviceQuery) -> BoxFuture<'_, Result<Listing>>;
+
+    /// Adds delivery facts to their rows, in one durable step, each row to the state it has by then: a change that
+    /// was decided on the row before is a [`Applied::Conflict`] afterwards, or keeps the facts. Rows that are gone
+    /// or belong to another user by now are passed over. Failures of before the row's newest registration are not
+    /// counted. Returns the rows that failed, as they are now. Told twice, facts count twice: after
+    /// [`crate::Error::Unknown`] they are not told again.
+    fn record_facts(&self, facts: Vec<Facts>) -> BoxFuture<'_, Result<Vec<Failing>>>;
 }

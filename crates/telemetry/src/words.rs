@@ -33,6 +33,8 @@ words!(
         Dead = "dead",
         /// The provider would not have its address, and the credential is above suspicion.
         Suspect = "suspect",
+        /// It failed `deactivate_after` times in a row.
+        Failing = "failing",
         /// Not seen for `registry.stale_after`.
         Stale = "stale",
         /// Stale or invalid for `registry.retention`.

@@ -5,7 +5,8 @@ use crate::{AddressKey, AppId, Device, DeviceRef, UserId};
 /// One atomic step on the registry: all of it happens, or none.
 ///
 /// The decision was made in `core` from rows read before; `put.expect` and `claim` name what it was made on,
-/// and a store where that no longer holds changes nothing and answers [`Applied::Conflict`].
+/// and a store where that no longer holds changes nothing and answers [`Applied::Conflict`]. So it does when another
+/// row of the user keeps the device key of `put`, or another row of the app its address.
 #[derive(Clone, Debug)]
 pub struct Change {
     pub app: AppId,

@@ -42,6 +42,8 @@ pub struct Device {
     /// The newest registration of this address: what an APNs 410 `timestamp` is compared with.
     pub registered_at: Timestamp,
     pub token_refreshed_at: Option<Timestamp>,
+    /// Delivery facts, written behind ([`crate::Facts`]): when a push was last delivered, how many were, and how
+    /// many failed since through the fault of the address.
     pub last_used_at: Option<Timestamp>,
     pub notification_count: u64,
     pub consecutive_failures: u32,

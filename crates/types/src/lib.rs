@@ -7,6 +7,7 @@ pub mod address;
 pub mod change;
 pub mod delivery;
 pub mod device;
+pub mod facts;
 pub mod ids;
 pub mod losses;
 pub mod message;
@@ -21,6 +22,7 @@ pub use address::{Address, AddressKey, AddressKind, Channel, Environment, Platfo
 pub use change::{Applied, Change, Claim, Expect, Put};
 pub use delivery::{Delivery, Finished, Live, Progress};
 pub use device::{Device, DeviceRef, Status};
+pub use facts::{Facts, Failing};
 pub use ids::{AppId, DeviceId, NotificationId, UserId};
 pub use losses::{Losses, OnLoss};
 pub use message::Message;

@@ -224,6 +224,7 @@ pub(crate) fn app(simulator: &Simulator) -> App {
         registration: registration::Policy {
             address_sharing: false,
             devices_per_user_max: 100,
+            deactivate_after: 5,
         },
         apns: Some(Arc::new(ApnsCredential {
             signer: Some(signer),

@@ -90,6 +90,7 @@ async fn house(store: Arc<dyn Store>, config: RegistryConfig) -> House {
         registration: Policy {
             address_sharing: false,
             devices_per_user_max: 100,
+            deactivate_after: 5,
         },
         on_dead_token: OnDeadToken::Invalidate,
     };

@@ -1,6 +1,7 @@
 //! The tree over the embedded store, with a stand-in for the pools that answers as it is told.
 
 mod crash;
+mod facts;
 mod flow;
 mod panics;
 mod reload;

@@ -20,6 +20,28 @@ pub fn remove(device: &Device) -> Decision {
     }
 }
 
+/// The user unregistered the install: its row becomes `invalid` and stays for the record. `None` when there is no
+/// such row, or it is invalid already: asking twice changes nothing.
+pub fn unregister(
+    own: &[Device],
+    device_key: &str,
+    now: Timestamp,
+    policy: &Policy,
+) -> Option<Decision> {
+    let device = own
+        .iter()
+        .find(|row| row.device_key.as_deref() == Some(device_key))?;
+    invalidated(device, now, policy)
+}
+
+/// Switches off an active row that failed too often in a row, through the fault of its address; `None` for any
+/// other. Registering again, a new token or switching it on lets it begin anew.
+pub fn deactivate(device: &Device, now: Timestamp, policy: &Policy) -> Option<Decision> {
+    let is_failing = policy.is_failing(device.consecutive_failures);
+    (device.status == Status::Active && is_failing)
+        .then(|| marked(device, device.clone(), Status::Inactive, now, policy))
+}
+
 /// The provider called the row's address dead at `dead_since`. `None` when that meant an older registration, or
 /// the row is invalid already and stays for the record.
 pub fn bury(
@@ -34,13 +56,17 @@ pub fn bury(
     }
     match on_dead {
         OnDeadToken::Delete => Some(remove(device)),
-        OnDeadToken::Invalidate if device.status == Status::Invalid => None,
-        OnDeadToken::Invalidate => {
-            let mut row = device.clone();
-            row.invalidated_at = Some(now);
-            Some(marked(device, row, Status::Invalid, now, policy))
-        }
+        OnDeadToken::Invalidate => invalidated(device, now, policy),
     }
+}
+
+/// `None` for a row that is invalid already: the first time counts.
+fn invalidated(device: &Device, now: Timestamp, policy: &Policy) -> Option<Decision> {
+    (device.status != Status::Invalid).then(|| {
+        let mut row = device.clone();
+        row.invalidated_at = Some(now);
+        marked(device, row, Status::Invalid, now, policy)
+    })
 }
 
 /// Marks an active row that was last seen before `unseen_since`; `None` for any other.

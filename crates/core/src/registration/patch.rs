@@ -16,14 +16,17 @@ pub fn patch(
     let mut row = device.clone();
     let status = patch.status;
     let address = patch.address.clone();
+    let deleted = patch.deleted;
     set_fields(&mut row, patch);
     let readdressed = address.filter(|address| *address != device.address);
     let takes_address = readdressed.is_some();
     if let Some(address) = readdressed {
         row.address = address;
         row.token_refreshed_at = Some(now);
-        // A row that its owner switched off stays off, with a new address, too.
-        let switched_off = device.status == Status::Inactive;
+        // A row that its owner switched off stays off, with a new address, too. One that its failures switched off
+        // failed for the old address.
+        let failed = policy.is_failing(device.consecutive_failures);
+        let switched_off = device.status == Status::Inactive && !failed;
         revive(&mut row, now);
         if switched_off {
             row.status = Status::Inactive;
@@ -31,6 +34,9 @@ pub fn patch(
     }
     if let Some(status) = status {
         set_status(&mut row, status, now);
+    }
+    if let Some(deleted) = deleted {
+        row.deleted_at = deleted.then(|| row.deleted_at.unwrap_or(now));
     }
     row.updated_at = now;
     row.revision += 1;

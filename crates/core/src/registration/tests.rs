@@ -35,6 +35,7 @@ fn policy() -> Policy {
     Policy {
         address_sharing: false,
         devices_per_user_max: 3,
+        deactivate_after: 5,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use fanfare_actors::App;
 use fanfare_core::cleanup::OnDeadToken;
-use fanfare_core::registration;
+use fanfare_core::{rate, registration};
 use fanfare_ingress::AppDoor;
 use fanfare_ingress::auth::{ApiKey, KeyKind};
 use fanfare_ingress::config::Contract;
@@ -11,12 +11,16 @@ use fanfare_types::AppId;
 use super::section::Section;
 use super::{jwt, providers};
 
+/// Default of `deactivate_after`.
+const DEACTIVATE_AFTER: usize = 5;
+
 /// One app, for the door and for the sending side. `None` when a fault leaves nothing to build.
 pub(crate) fn read(section: Section<'_>, devices_per_user_max: usize) -> Option<(AppDoor, App)> {
     let id = id(&section);
     let policy = registration::Policy {
         address_sharing: section.boolean("address_sharing", false),
         devices_per_user_max,
+        deactivate_after: deactivate_after(&section),
     };
     let on_dead_token = section.parsed(
         "on_dead_token",
@@ -31,6 +35,7 @@ pub(crate) fn read(section: Section<'_>, devices_per_user_max: usize) -> Option<
         .filter_map(api_key)
         .collect();
     let jwt = section.optional_section("jwt").and_then(jwt::read);
+    let ring = section.optional_section("ring").map(ring);
     let apns = section.optional_section("apns").and_then(providers::apns);
     let fcm = section.optional_section("fcm").and_then(providers::fcm);
     section.finish();
@@ -40,6 +45,7 @@ pub(crate) fn read(section: Section<'_>, devices_per_user_max: usize) -> Option<
         api_keys,
         jwt,
         contracts,
+        ring: ring.unwrap_or_default(),
     };
     let app = App {
         id,
@@ -57,6 +63,22 @@ fn id(section: &Section<'_>) -> Option<AppId> {
         section.fault("id", "must be 1 to 32 of a-z, 0-9 and -");
     }
     id
+}
+
+fn ring(section: Section<'_>) -> rate::Limits {
+    let default = rate::Limits::default();
+    let limits = rate::Limits {
+        per_window: section.integer("registrations_per_minute", default.per_window, 1..=1_000),
+        keys_max: section.integer("users_max", default.keys_max, 1..=10_000_000),
+        ..default
+    };
+    section.finish();
+    limits
+}
+
+fn deactivate_after(section: &Section<'_>) -> u32 {
+    let count = section.integer("deactivate_after", DEACTIVATE_AFTER, 1..=1_000_000);
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 fn on_dead_token(text: &str) -> Option<OnDeadToken> {

@@ -55,6 +55,8 @@ pub struct Journal {
     pub flush_after: Duration,
     pub flush_count: usize,
     pub retention: Duration,
+    pub facts_after: Duration,
+    pub facts_max: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -114,6 +116,8 @@ impl Default for Settings {
                 flush_after: Duration::from_millis(20),
                 flush_count: 1024,
                 retention: 7 * DAY,
+                facts_after: 2 * SECOND,
+                facts_max: 10_000,
             },
             cleanup: Cleanup {
                 suspect_share_max: 0.05,
@@ -221,6 +225,8 @@ fn journal(section: Section<'_>, default: &Journal) -> Journal {
         flush_after: section.duration("flush_after", default.flush_after),
         flush_count: section.integer("flush_count", default.flush_count, 1..=1_000_000),
         retention: section.duration("retention", default.retention),
+        facts_after: section.duration("facts_after", default.facts_after),
+        facts_max: section.integer("facts_max", default.facts_max, 0..=1_000_000),
     };
     section.finish();
     journal

@@ -75,6 +75,34 @@ fn the_example_file_says_the_defaults() {
 }
 
 #[test]
+fn the_example_file_says_the_defaults_of_an_app() {
+    let text = include_str!("../../../../fanfare.example.toml");
+    let app = text.split_once("[[apps]]\n").map(|(_, app)| app).unwrap();
+    let (plain, rest) = app.split_once("[[apps.api_keys]]").unwrap();
+    let ring = rest
+        .split_once("[apps.ring]")
+        .map(|(_, ring)| ring)
+        .unwrap();
+    let ring = ring
+        .split_once("[apps.apns]")
+        .map(|(ring, _)| ring)
+        .unwrap();
+    let shown = accepted(&format!("[[apps]]\n{plain}\n[apps.ring]{ring}"), &[]);
+    let minimal = accepted("[[apps]]\nid = \"shop\"\n", &[]);
+    assert_eq!(format!("{:?}", shown.apps), format!("{:?}", minimal.apps));
+    let (door, app) = &minimal.apps[0];
+    assert_eq!(app.registration.deactivate_after, 5);
+    assert_eq!(
+        (
+            door.ring.per_window,
+            door.ring.keys_max,
+            door.contracts.len()
+        ),
+        (10, 10_000, 4)
+    );
+}
+
+#[test]
 fn the_links_defaults_are_its_own() {
     let (link, own) = (Settings::default().link, fanfare_link::Config::default());
     assert_eq!(link.connect_timeout, own.connect_timeout);

@@ -37,6 +37,7 @@ fn compare_doors(before: &AppDoor, after: &AppDoor, app: &App, changes: &mut Vec
         api_keys,
         jwt,
         contracts,
+        ring,
     } = before;
     compare_keys(api_keys, &after.api_keys, app, changes);
     changes.extend(whole(
@@ -48,6 +49,16 @@ fn compare_doors(before: &AppDoor, after: &AppDoor, app: &App, changes: &mut Vec
     if *contracts != after.contracts {
         changes.push(Change::new(key(app, ".contracts"), What::Replaced));
     }
+    changes.extend(Change::of(
+        key(app, ".ring.registrations_per_minute"),
+        &ring.per_window,
+        &after.ring.per_window,
+    ));
+    changes.extend(Change::of(
+        key(app, ".ring.users_max"),
+        &ring.keys_max,
+        &after.ring.keys_max,
+    ));
 }
 
 /// By name: a key whose hash or kind is another's by now was replaced.
@@ -87,6 +98,11 @@ fn compare_one(before: &App, after: &App, changes: &mut Vec<Change>) {
         &after.registration.address_sharing,
     );
     changes.extend(Change::of(key(".address_sharing"), old, new));
+    let (old, new) = (
+        &registration.deactivate_after,
+        &after.registration.deactivate_after,
+    );
+    changes.extend(Change::of(key(".deactivate_after"), old, new));
     let (old, new) = (apns.as_deref(), after.apns.as_deref());
     changes.extend(whole(
         key(".apns"),

@@ -64,6 +64,8 @@ settings! {
     waiting registry.sweep_every = "registry.sweep_every";
     waiting journal.flush_after = "journal.flush_after";
     waiting journal.flush_count = "journal.flush_count";
+    waiting journal.facts_after = "journal.facts_after";
+    waiting journal.facts_max = "journal.facts_max";
     waiting journal.retention = "journal.retention";
     waiting cleanup.suspect_share_max = "cleanup.suspect_share_max";
     waiting cleanup.suspect_window = "cleanup.suspect_window";

@@ -104,6 +104,11 @@ impl World {
         app.drain().await.expect("a clean drain").in_time
     }
 
+    /// Where the gateway listens, as `http://…`.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
         self.client.request(method, format!("{}{path}", self.url))
     }

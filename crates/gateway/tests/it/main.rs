@@ -3,6 +3,7 @@
 mod answers;
 mod cleanup;
 mod command_line;
+mod contracts;
 mod credentials;
 mod devices;
 mod door;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use fanfare_types::UserId;
 use http::request::Parts;
 
-use super::{Caller, KeyKind, Who};
+use super::{Caller, Claims, KeyKind, Who};
 use crate::api::Shared;
-use crate::config::AppDoor;
+use crate::config::{AppDoor, Contract};
 use crate::problem::Problem;
 
 /// A service, by its API key.
@@ -21,8 +20,7 @@ pub(crate) struct Service {
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) app: Arc<AppDoor>,
-    pub(crate) id: UserId,
-    pub(crate) tenant: Option<String>,
+    pub(crate) claims: Claims,
 }
 
 impl FromRequestParts<Shared> for Service {
@@ -48,16 +46,38 @@ impl FromRequestParts<Shared> for User {
         let caller = authenticate(parts, api).await?;
         caller.refuse_agents()?;
         match caller.who {
-            Who::User { id, tenant } => Ok(User {
+            Who::User(claims) => Ok(User {
                 app: caller.app,
-                id,
-                tenant,
+                claims,
             }),
             Who::Key(_) => Err(Problem::forbidden(
                 "user_token_required",
                 "only a user may do this; services use /v1/users/{user_id}/devices",
             )),
         }
+    }
+}
+
+/// Whoever calls `contract`; 404 when the caller's app does not serve it.
+pub(crate) async fn caller(
+    parts: &Parts,
+    api: &Shared,
+    contract: Contract,
+) -> Result<Caller, Problem> {
+    let caller = authenticate(parts, api).await?;
+    caller.app.serves(contract)?;
+    Ok(caller)
+}
+
+/// The user who calls `contract`, which knows users alone: an API key is no credential to it.
+pub(crate) async fn user(parts: &Parts, api: &Shared, contract: Contract) -> Result<User, Problem> {
+    let Caller { app, who } = caller(parts, api, contract).await?;
+    match who {
+        Who::User(claims) => Ok(User { app, claims }),
+        Who::Key(_) => Err(Problem::unauthorized(
+            "user_token_required",
+            "only a user may do this, by JWT",
+        )),
     }
 }
 

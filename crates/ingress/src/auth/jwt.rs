@@ -8,7 +8,7 @@ use fanfare_types::{Timestamp, UserId};
 use jsonwebtoken::{Algorithm, DecodingKey, Header};
 use serde_json::{Map, Value};
 
-use super::{Caller, Door, JwtDoor, JwtKeys, Who, invalid_token};
+use super::{Caller, Claims, Door, JwtDoor, JwtKeys, Who, invalid_token};
 use crate::problem::Problem;
 
 /// How far the clocks of issuer and gateway may differ.
@@ -23,7 +23,7 @@ const TENANT_BYTES_MAX: usize = 128;
 /// A public key to verify JWTs with: its `kid`, if it has one, the one algorithm it is for, and the key.
 pub type VerifyingKey = (Option<String>, Algorithm, DecodingKey);
 
-type Claims = Map<String, Value>;
+type Members = Map<String, Value>;
 
 /// Verifies `token` with the keys of the one app it is for, of those given.
 pub(super) async fn check(
@@ -42,14 +42,19 @@ pub(super) async fn check(
     })?;
     Ok(Caller {
         app: door.app.clone(),
-        who: Who::User { id, tenant },
+        who: Who::User(Claims {
+            id,
+            tenant,
+            user_type: parts.claims.get(&jwt.user_type_claim).and_then(plain),
+            permissions: permissions(parts.claims.get(&jwt.permissions_claim)),
+        }),
     })
 }
 
 /// A token taken apart; nothing of it is trusted before [`Parts::verify`].
 struct Parts<'t> {
     header: Header,
-    claims: Claims,
+    claims: Members,
     signed: &'t str,
     signature: &'t str,
 }
@@ -112,7 +117,7 @@ impl<'t> Parts<'t> {
 /// claims, if it is the only such app.
 fn addressee<'d>(
     doors: impl Iterator<Item = &'d Door>,
-    claims: &Claims,
+    claims: &Members,
 ) -> Option<(&'d Door, &'d JwtDoor)> {
     let doors = doors.filter_map(|door| Some((door, door.app.jwt.as_ref()?)));
     let fitting = doors.filter(|(_, jwt)| {
@@ -147,7 +152,7 @@ fn names(claim: Option<&Value>, text: &str) -> bool {
 }
 
 /// `exp` is required, `nbf` honoured, both with [`LEEWAY`].
-fn times(claims: &Claims, now: Timestamp) -> Result<(), Problem> {
+fn times(claims: &Members, now: Timestamp) -> Result<(), Problem> {
     let expires = claims.get("exp").and_then(instant);
     let expires = expires.ok_or_else(invalid_token)?;
     if now >= expires + LEEWAY {
@@ -177,13 +182,13 @@ fn instant(value: &Value) -> Option<Timestamp> {
 }
 
 /// The user: a text or a whole number.
-fn user(claims: &Claims, claim: &str) -> Option<UserId> {
+fn user(claims: &Members, claim: &str) -> Option<UserId> {
     UserId::new(&plain(claims.get(claim)?)?).ok()
 }
 
 struct NotATenant;
 
-fn tenant(claims: &Claims, claim: &str) -> Result<Option<String>, NotATenant> {
+fn tenant(claims: &Members, claim: &str) -> Result<Option<String>, NotATenant> {
     let value = match claims.get(claim) {
         None | Some(Value::Null) => return Ok(None),
         Some(value) => value,
@@ -195,6 +200,19 @@ fn tenant(claims: &Claims, claim: &str) -> Result<Option<String>, NotATenant> {
     Ok(Some(tenant))
 }
 
+/// A list of texts, or one space-separated text (as OAuth's `scope`, RFC 8693 section 4.2).
+fn permissions(claim: Option<&Value>) -> Vec<String> {
+    match claim {
+        Some(Value::String(text)) => text.split_whitespace().map(str::to_owned).collect(),
+        Some(Value::Array(entries)) => {
+            let texts = entries.iter().filter_map(Value::as_str);
+            texts.map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// A text, or a whole number as its digits.
 fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

@@ -11,7 +11,7 @@ mod key;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use caller::{Service, User};
+pub(crate) use caller::{Service, User, user};
 #[cfg(test)]
 pub(crate) use jwks::http2_client;
 pub use jwks::{Limits as JwksLimits, key_set};
@@ -128,11 +128,19 @@ pub(crate) struct Caller {
 #[derive(Clone, Debug)]
 pub(crate) enum Who {
     Key(KeyKind),
-    User {
-        id: UserId,
-        /// Organisation inside the app, from the tenant claim.
-        tenant: Option<String>,
-    },
+    User(Claims),
+}
+
+/// What a user's JWT says of the user; bounded by the longest token that is looked at (8 KiB).
+#[derive(Clone, Debug)]
+pub(crate) struct Claims {
+    pub(crate) id: UserId,
+    /// Organisation inside the app, from the tenant claim.
+    pub(crate) tenant: Option<String>,
+    /// Which population of the app the user belongs to (`staff`, `customer`). A claim that is no text is none.
+    pub(crate) user_type: Option<String>,
+    /// What the user may do, as a list or one space-separated text; anything else grants nothing.
+    pub(crate) permissions: Vec<String>,
 }
 
 impl Doors {

@@ -29,7 +29,7 @@ async fn who(doors: &Doors, headers: HeaderMap) -> String {
         }) => format!("{}:{kind:?}", app.id),
         Ok(Caller {
             app,
-            who: Who::User { id, tenant },
+            who: Who::User(Claims { id, tenant, .. }),
         }) => {
             format!("{}:{id}:{}", app.id, tenant.unwrap_or_default())
         }
@@ -275,5 +275,48 @@ async fn algorithms_come_from_the_list_and_none_never_does() {
         ("..".to_owned(), "invalid_token"),
     ] {
         assert_eq!(who(&doors, bearer(&token)).await, expected, "{token:.60}");
+    }
+}
+
+/// The claims of a token with these members.
+async fn claims(more: Value) -> Claims {
+    let mut all = json!({"sub": "ada", "exp": NOW.as_seconds() + 600});
+    all.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
+    let doors = doors(&[app("shop", &[], jwt_door("secret", None))]);
+    let caller = doors.authenticate(&bearer(&jwt("secret", &all)), NOW).await;
+    match caller.unwrap().who {
+        Who::User(claims) => claims,
+        Who::Key(_) => unreachable!("it is a JWT"),
+    }
+}
+
+#[tokio::test]
+async fn permissions_are_a_list_or_a_text_and_anything_else_grants_nothing() {
+    for (claim, expected) in [
+        (json!(["a.View", "a.Edit"]), vec!["a.View", "a.Edit"]),
+        (json!("a.View  a.Edit"), vec!["a.View", "a.Edit"]),
+        (json!(["a.View", 7, null]), vec!["a.View"]),
+        (json!(""), vec![]),
+        (json!({"a.View": true}), vec![]),
+        (json!(true), vec![]),
+        (Value::Null, vec![]),
+    ] {
+        let claims = claims(json!({"permissions": claim})).await;
+        assert_eq!(claims.permissions, expected, "{claim}");
+    }
+    assert!(claims(json!({})).await.permissions.is_empty());
+}
+
+#[tokio::test]
+async fn the_user_type_is_a_text_or_none() {
+    for (claim, expected) in [
+        (json!("staff"), Some("staff")),
+        (json!(["staff"]), None),
+        (Value::Null, None),
+    ] {
+        let claims = claims(json!({"user_type": claim})).await;
+        assert_eq!(claims.user_type.as_deref(), expected, "{claim}");
     }
 }

@@ -35,6 +35,14 @@ pub(super) struct DeviceView {
     device_info: Option<Box<RawValue>>,
     /// `active`, `inactive`, `stale` or `invalid`; pushes go to `active` devices only.
     status: &'static str,
+    /// When it became `invalid`. RFC 3339, UTC.
+    invalidated_at: Option<String>,
+    /// When a push was last delivered to it; some seconds late at most. RFC 3339, UTC.
+    last_used_at: Option<String>,
+    /// Pushes delivered to it; some seconds late at most.
+    notification_count: u64,
+    /// Failures in a row that were the token's fault; some seconds late at most.
+    consecutive_failures: u32,
 }
 
 /// One device.
@@ -81,6 +89,10 @@ impl From<Device> for DeviceView {
                 .device_info
                 .and_then(|text| RawValue::from_string(text).ok()),
             status: device.status.as_str(),
+            invalidated_at: device.invalidated_at.map(|at| at.to_rfc3339()),
+            last_used_at: device.last_used_at.map(|at| at.to_rfc3339()),
+            notification_count: device.notification_count,
+            consecutive_failures: device.consecutive_failures,
         }
     }
 }

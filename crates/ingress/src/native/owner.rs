@@ -30,12 +30,12 @@ impl FromRequestParts<Shared> for Own {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
-        let User { app, id, tenant } = User::from_request_parts(parts, api).await?;
-        is_served(&app)?;
+        let User { app, claims } = User::from_request_parts(parts, api).await?;
+        app.serves(Contract::Native)?;
         Ok(Own(Owner {
             app,
-            user: id,
-            tenant,
+            user: claims.id,
+            tenant: claims.tenant,
         }))
     }
 }
@@ -45,23 +45,12 @@ impl FromRequestParts<Shared> for OnBehalf {
 
     async fn from_request_parts(parts: &mut Parts, api: &Shared) -> Result<Self, Problem> {
         let Service { app } = Service::from_request_parts(parts, api).await?;
-        is_served(&app)?;
+        app.serves(Contract::Native)?;
         let user = path::user(parts).await?;
         Ok(OnBehalf(Owner {
             app,
             user,
             tenant: None,
         }))
-    }
-}
-
-fn is_served(app: &AppDoor) -> Result<(), Problem> {
-    if app.contracts.contains(&Contract::Native) {
-        Ok(())
-    } else {
-        Err(Problem::not_found(
-            "contract_not_served",
-            "this app does not serve the native device registry",
-        ))
     }
 }

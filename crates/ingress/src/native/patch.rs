@@ -7,7 +7,7 @@ use fanfare_types::{Address, Device, Platform, Status};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::body;
+use crate::device_fields;
 use crate::endpoint;
 use crate::fields::{Faults, Fields};
 
@@ -47,23 +47,24 @@ fn members(mut fields: Fields<'_>, device: &Device) -> Patch {
         status: fields.word("status", status, STATUSES),
         platform: match fields.take_null("platform") {
             true => Some(Platform::Unknown),
-            false => body::platform(&mut fields),
+            false => device_fields::platform(&mut fields),
         },
-        app_version: body::clearable_meta(&mut fields, "app_version"),
-        device_name: body::clearable_meta(&mut fields, "device_name"),
-        device_model: body::clearable_meta(&mut fields, "device_model"),
-        os_version: body::clearable_meta(&mut fields, "os_version"),
-        locale: body::clearable_meta(&mut fields, "locale"),
-        time_zone: body::clearable_meta(&mut fields, "time_zone"),
+        app_version: device_fields::clearable_meta(&mut fields, "app_version"),
+        device_name: device_fields::clearable_meta(&mut fields, "device_name"),
+        device_model: device_fields::clearable_meta(&mut fields, "device_model"),
+        os_version: device_fields::clearable_meta(&mut fields, "os_version"),
+        locale: device_fields::clearable_meta(&mut fields, "locale"),
+        time_zone: device_fields::clearable_meta(&mut fields, "time_zone"),
         device_info: match fields.take_null("device_info") {
             true => Some(None),
-            false => body::device_info(&mut fields).map(Some),
+            false => device_fields::device_info(&mut fields, "device_info").map(Some),
         },
         display_order: None,
         tags: match fields.take_null("tags") {
             true => Some(Vec::new()),
-            false => body::tags(&mut fields),
+            false => device_fields::tags(&mut fields),
         },
+        deleted: None,
     };
     fields.finish();
     patch

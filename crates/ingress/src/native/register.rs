@@ -7,7 +7,7 @@ use fanfare_types::{Address, AddressKind, Channel, Environment};
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::body;
+use crate::device_fields;
 use crate::endpoint;
 use crate::fields::{Faults, Fields};
 
@@ -29,17 +29,17 @@ pub(crate) fn faults_of(value: Value) -> Vec<Fault> {
 
 fn members(mut fields: Fields<'_>, tenant: Option<String>) -> Option<Register> {
     let address = address(&mut fields);
-    let device_key = body::device_key(&mut fields);
-    let platform = body::platform(&mut fields);
-    let tags = body::tags(&mut fields);
+    let device_key = device_fields::device_key(&mut fields, "device_key");
+    let platform = device_fields::platform(&mut fields);
+    let tags = device_fields::tags(&mut fields);
     let meta = Meta {
-        app_version: body::meta(&mut fields, "app_version"),
-        device_name: body::meta(&mut fields, "device_name"),
-        device_model: body::meta(&mut fields, "device_model"),
-        os_version: body::meta(&mut fields, "os_version"),
-        locale: body::meta(&mut fields, "locale"),
-        time_zone: body::meta(&mut fields, "time_zone"),
-        device_info: body::device_info(&mut fields),
+        app_version: device_fields::meta(&mut fields, "app_version"),
+        device_name: device_fields::meta(&mut fields, "device_name"),
+        device_model: device_fields::meta(&mut fields, "device_model"),
+        os_version: device_fields::meta(&mut fields, "os_version"),
+        locale: device_fields::meta(&mut fields, "locale"),
+        time_zone: device_fields::meta(&mut fields, "time_zone"),
+        device_info: device_fields::device_info(&mut fields, "device_info"),
         display_order: None,
     };
     fields.finish();

@@ -10,13 +10,13 @@ use utoipa_axum::routes;
 use super::device::{Deleted, DeviceView, Many, One};
 use super::owner::{OnBehalf, Own, Owner};
 use super::patch::{self, PatchDoc};
-use super::problem::{invalid, refused};
+use super::problem::invalid;
 use super::register::{self, RegisterDoc};
 use crate::api::Shared;
 use crate::body::Json;
 use crate::openapi;
 use crate::path::{DevicePath, no_such_device};
-use crate::problem::Problem;
+use crate::problem::{Problem, refused_change};
 
 pub(crate) fn routes() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
@@ -238,7 +238,7 @@ async fn register(api: &Shared, owner: Owner, body: Json) -> Result<Response, Pr
         .rooms
         .register(&owner.app.id, &owner.user, command)
         .await
-        .map_err(refused)?;
+        .map_err(refused_change)?;
     let device = DeviceView::from(registered.device);
     Ok((StatusCode::CREATED, axum::Json(One { device })).into_response())
 }
@@ -261,14 +261,15 @@ async fn patch(api: &Shared, owner: Owner, id: DeviceId, body: Json) -> Answer<O
         .rooms
         .patch(&owner.app.id, &owner.user, id, patch)
         .await
-        .map_err(refused)?;
+        .map_err(refused_change)?;
     let device = patched.ok_or_else(no_such_device)?.into();
     Ok(axum::Json(One { device }))
 }
 
 async fn delete(api: &Shared, owner: Owner, id: DeviceId) -> Answer<Deleted> {
+    existing(api, &owner, id).await?;
     let deleted = api.rooms.delete(&owner.app.id, &owner.user, id).await;
-    match deleted.map_err(refused)? {
+    match deleted.map_err(refused_change)? {
         true => Ok(axum::Json(Deleted { id: id.to_string() })),
         false => Err(no_such_device()),
     }
@@ -280,7 +281,8 @@ async fn existing(
     owner: &Owner,
     id: DeviceId,
 ) -> Result<fanfare_types::Device, Problem> {
-    let device = api.rooms.device(&owner.app.id, &owner.user, id).await?;
+    let device = api.rooms.device(&owner.app.id, &owner.user, id).await;
+    let device = device.map_err(refused_change)?;
     let device = device.filter(|device| device.deleted_at.is_none());
     device.ok_or_else(no_such_device)
 }

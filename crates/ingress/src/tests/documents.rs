@@ -31,7 +31,10 @@ fn filled(path: &str) -> String {
         true => notification().to_string(),
         false => device("ada", 1).id.to_string(),
     };
-    path.replace("{user_id}", "ada").replace("{id}", &id)
+    let hex = device("ada", 1).id.0.to_hex();
+    path.replace("{user_id}", "ada")
+        .replace("{device_id}", &hex)
+        .replace("{id}", &id)
 }
 
 #[tokio::test]
@@ -40,7 +43,7 @@ async fn every_documented_operation_is_routed_and_no_other() {
     let document = document();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let documented = operations(&document);
-    assert_eq!(documented.len(), 19);
+    assert_eq!(documented.len(), 29);
     for path in document["paths"].as_object().unwrap().keys() {
         for method in METHODS.map(str::to_uppercase) {
             let answer = api.call(&method, &filled(path), "", None).await;
@@ -162,6 +165,11 @@ async fn answers_are_as_documented() {
         .unwrap()
         .to_owned();
     let mut checked = 0;
+    let staff = super::reserva::staff();
+    let fcm = "t".repeat(120);
+    let ring = "/api/notifications/fcm/register";
+    let fingerprint = json!({"token": "t", "deviceFingerprint": "f"});
+    let reserva = "/api/v1/devices";
     for (method, path, credential, body) in [
         ("POST", "/v1/devices", ada.as_str(), Some(registration)),
         ("GET", "/v1/devices", &ada, None),
@@ -178,6 +186,26 @@ async fn answers_are_as_documented() {
         ("DELETE", follow, SERVICE, None),
         ("GET", deliveries, SERVICE, None),
         ("GET", "/v1/stats", SERVICE, None),
+        ("POST", ring, &ada, Some(fingerprint.clone())),
+        ("POST", ring, &ada, Some(json!({}))),
+        ("POST", ring, "", None),
+        ("DELETE", ring, &ada, Some(fingerprint)),
+        (
+            "POST",
+            "/api/v1/devices/register",
+            &staff,
+            Some(json!({"fcm_token": fcm})),
+        ),
+        ("POST", "/api/v1/devices/register", &staff, Some(json!({}))),
+        ("GET", reserva, &staff, None),
+        ("GET", reserva, "", None),
+        ("GET", "/api/v1/devices/customer", &ada, None),
+        (
+            "PUT",
+            "/api/v1/devices/{device_id}",
+            &staff,
+            Some(json!({})),
+        ),
         ("GET", "/healthz", "", None),
         ("GET", "/readyz", "", None),
         ("GET", "/openapi.json", "", None),
@@ -209,7 +237,7 @@ async fn answers_are_as_documented() {
         );
         checked += 1;
     }
-    assert_eq!(checked, 18);
+    assert_eq!(checked, 28);
 }
 
 /// Properties of a schema, and those that are required.
@@ -275,6 +303,30 @@ fn readers_know_what_is_documented_and_nothing_else() {
         forms,
         ["addresses", "devices", "users"].map(str::to_owned).into()
     );
+}
+
+#[test]
+fn readers_of_the_older_contracts_know_what_is_documented_and_pass_over_the_rest() {
+    type Read = fn(Value) -> Vec<Fault>;
+    let document = document();
+    let readers: [(&str, Read); 4] = [
+        ("RingRegister", crate::ring::register_faults),
+        ("RingUnregister", crate::ring::unregister_faults),
+        ("ReservaRegister", crate::reserva::register_faults),
+        ("ReservaUpdate", crate::reserva::update_faults),
+    ];
+    for (schema, read) in readers {
+        let (names, required) = members(&document, schema);
+        let of = |body: Value, code: &str| -> BTreeSet<String> {
+            let faults = read(body).into_iter().filter(|fault| fault.code == code);
+            faults.map(|fault| fault.field).collect()
+        };
+        let mut body: serde_json::Map<_, _> =
+            names.iter().map(|name| (name.clone(), json!(1))).collect();
+        body.insert("nonsense".to_owned(), json!(1));
+        assert_eq!(of(Value::Object(body), "wrong_type"), names, "{schema}");
+        assert_eq!(of(json!({}), "missing"), required, "{schema}");
+    }
 }
 
 #[test]

@@ -245,6 +245,54 @@ pub async fn an_address_given_up_is_free(store: Shared) {
     assert_eq!(holder(&store, &old).await, Some(heir));
 }
 
+pub async fn a_device_key_is_one_row_of_a_user(store: Shared) {
+    let keyed = |number, owner, key: &str| Device {
+        device_key: Some(key.to_owned()),
+        ..device(number, owner, &format!("t{number}"))
+    };
+    let first = keyed(1, "ada", "install");
+    register(&*store, &first).await;
+    let twin = keyed(2, "ada", "install");
+    assert_eq!(
+        apply(&store, claim(&twin, Expect::Absent, None)).await,
+        Applied::Conflict
+    );
+    // Another user may have the same key, another app too, and the user another key, or rows without any.
+    for row in [
+        keyed(3, "bob", "install"),
+        keyed(4, "ada", "Install"),
+        device(5, "ada", "t5"),
+        device(6, "ada", "t6"),
+        Device {
+            app: app("news"),
+            ..keyed(7, "ada", "install")
+        },
+    ] {
+        register(&*store, &row).await;
+    }
+    // Nor does a row take the key by a later write, unless the other goes in the same step.
+    let other = rows(&*store, &first.app, "ada").await;
+    let other = other
+        .into_iter()
+        .find(|row| row.address == device(5, "ada", "t5").address);
+    let other = other.expect("it is there");
+    let renamed = Device {
+        device_key: Some("install".to_owned()),
+        revision: other.revision + 1,
+        ..other.clone()
+    };
+    assert_eq!(
+        apply(&store, put(&renamed, present(&other))).await,
+        Applied::Conflict
+    );
+    let mut change = put(&renamed, present(&other));
+    change.remove = vec![first.as_ref()];
+    assert_eq!(apply(&store, change).await, Applied::Done);
+    let keys = rows(&*store, &first.app, "ada").await;
+    let keys = keys.iter().filter(|row| row.device_key == first.device_key);
+    assert_eq!(keys.count(), 1);
+}
+
 pub async fn apps_never_cross(store: Shared) {
     let shop = device(1, "ada", "t1");
     // The same id, user and address in another app is another device.

@@ -1,14 +1,18 @@
 //! The registry half: who has which devices, who holds an address, and the one step that changes both.
 
+mod facts;
+mod listing;
 mod row;
 
 use fanfare_types::ids::Id96;
 use fanfare_types::{AddressKey, AppId, Device, DeviceId, DeviceRef, UserId};
 use rusqlite::{Connection, OptionalExtension};
 
+pub(super) use self::facts::record;
+pub(super) use self::listing::listing;
 use self::row::{SQL, collect, write};
 use super::fault::corrupt;
-use super::values::{integer, unsigned};
+use super::values::{integer, millis_opt, unsigned};
 use crate::{Applied, Change, Claim, DevicePage, Expect, Put, Result};
 
 /// Rows of these users; a user named twice counts once.
@@ -55,16 +59,15 @@ pub(super) fn scan(
     let asked = integer(limit as u64 + 1);
     let mut devices = Vec::new();
     match after {
-        None => collect(
-            &mut db.prepare_cached(&SQL.first_page)?,
-            [asked],
-            &mut devices,
-        )?,
-        Some((app, id)) => collect(
-            &mut db.prepare_cached(&SQL.next_page)?,
-            (app.as_str(), &id.0.0[..], asked),
-            &mut devices,
-        )?,
+        None => {
+            let mut select = db.prepare_cached(&SQL.first_page)?;
+            collect(&mut select, [asked], &mut devices)?;
+        }
+        Some((app, id)) => {
+            let mut select = db.prepare_cached(&SQL.next_page)?;
+            let after = (app.as_str(), &id.0.0[..], asked);
+            collect(&mut select, after, &mut devices)?;
+        }
     }
     let more = devices.len() > limit;
     devices.truncate(limit);
@@ -98,32 +101,21 @@ pub(super) fn apply(db: &Connection, change: &Change) -> Result<Applied> {
     Ok(Applied::Done)
 }
 
-/// The statement that writes the row, when what the put expects is so and nobody else keeps its address.
+/// The statement that writes the row, when what the put expects is so and nobody else keeps its address or, among
+/// the user's rows, its device key.
 fn check(db: &Connection, change: &Change, put: &Put) -> Result<Option<&'static str>> {
-    let row = db
-        .prepare_cached(
-            "SELECT user, revision, address_key FROM devices WHERE app = ?1 AND id = ?2",
-        )?
-        .query_row((change.app.as_str(), &put.device.id.0.0[..]), |row| {
-            let key: [u8; 16] = row.get(2)?;
-            Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?, key))
-        })
-        .optional()?;
     let removed = |name: &DeviceRef| change.remove.contains(name);
-    let sql = match (&put.expect, row) {
+    let name = |user: &UserId| DeviceRef {
+        user: user.clone(),
+        id: put.device.id,
+    };
+    let sql = match (&put.expect, standing(db, change, put)?) {
         (Expect::Absent, None) => &SQL.insert,
-        (Expect::Present { user, revision }, Some((is_user, is_revision, is_key))) => {
-            if is_user != user.as_str() || unsigned(is_revision) != *revision {
+        (Expect::Present { user, revision }, Some(row)) => {
+            if row.user != user.as_str() || unsigned(row.revision) != *revision {
                 return Ok(None);
             }
-            let name = DeviceRef {
-                user: user.clone(),
-                id: put.device.id,
-            };
-            match (
-                removed(&name),
-                is_key == put.key.0 && *user == put.device.user,
-            ) {
+            match (removed(&name(user)), row.is_indexed_as(put)) {
                 (true, _) => &SQL.insert,
                 (false, true) => return Ok(Some(&SQL.refresh)),
                 (false, false) => &SQL.rewrite,
@@ -132,8 +124,66 @@ fn check(db: &Connection, change: &Change, put: &Put) -> Result<Option<&'static 
         _ => return Ok(None),
     };
     let holder = holder_ref(db, &change.app, &put.key)?;
-    let stays = holder.is_some_and(|holder| holder.id != put.device.id && !removed(&holder));
-    Ok((!stays).then_some(sql.as_str()))
+    let twin = twin(db, &change.app, put)?;
+    let stays =
+        |row: Option<DeviceRef>| row.is_some_and(|row| row.id != put.device.id && !removed(&row));
+    Ok((!stays(holder) && !stays(twin)).then_some(sql.as_str()))
+}
+
+/// What is indexed of the row that a put writes, and its revision, as they are now.
+struct Standing {
+    user: String,
+    address_key: [u8; 16],
+    tenant: Option<String>,
+    device_key: Option<String>,
+    deleted_at: Option<i64>,
+    revision: i64,
+}
+
+impl Standing {
+    fn is_indexed_as(&self, put: &Put) -> bool {
+        let device = &put.device;
+        self.user == device.user.as_str()
+            && self.address_key == put.key.0
+            && self.tenant == device.tenant
+            && self.device_key == device.device_key
+            && self.deleted_at == millis_opt(device.deleted_at)
+    }
+}
+
+fn standing(db: &Connection, change: &Change, put: &Put) -> Result<Option<Standing>> {
+    let sql = "SELECT user, address_key, tenant, device_key, deleted_at, revision
+        FROM devices WHERE app = ?1 AND id = ?2";
+    let standing =
+        db.prepare_cached(sql)?
+            .query_row((change.app.as_str(), &put.device.id.0.0[..]), |row| {
+                Ok(Standing {
+                    user: row.get(0)?,
+                    address_key: row.get(1)?,
+                    tenant: row.get(2)?,
+                    device_key: row.get(3)?,
+                    deleted_at: row.get(4)?,
+                    revision: row.get(5)?,
+                })
+            });
+    Ok(standing.optional()?)
+}
+
+/// The user's row with the device key of a put.
+fn twin(db: &Connection, app: &AppId, put: &Put) -> Result<Option<DeviceRef>> {
+    let Some(key) = &put.device.device_key else {
+        return Ok(None);
+    };
+    let user = &put.device.user;
+    let sql = "SELECT id FROM devices WHERE app = ?1 AND user = ?2 AND device_key = ?3";
+    let id: Option<[u8; 12]> = db
+        .prepare_cached(sql)?
+        .query_row((app.as_str(), user.as_str(), key), |row| row.get(0))
+        .optional()?;
+    Ok(id.map(|id| DeviceRef {
+        user: user.clone(),
+        id: DeviceId(Id96(id)),
+    }))
 }
 
 fn holder_ref(db: &Connection, app: &AppId, key: &AddressKey) -> Result<Option<DeviceRef>> {

@@ -64,6 +64,7 @@ pub(super) fn open_writer(config: &Config) -> Result<Connection> {
     db.pragma_update(None, "synchronous", "full")?;
     db.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     db.pragma_update(None, "journal_size_limit", LOG_BYTES_KEPT)?;
+    schema::upgrade(&db)?;
     Ok(db)
 }
 

@@ -11,7 +11,7 @@ use crate::Result;
 
 /// What the readers are sent.
 pub(super) enum Msg {
-    Read(Box<dyn FnOnce(&Connection) + Send>),
+    Read(Box<dyn FnOnce(&mut Connection) + Send>),
     /// Take no more, and finish what is queued.
     Close,
 }
@@ -20,10 +20,10 @@ pub(super) enum Msg {
 pub(super) fn read<T, F>(work: F) -> (Msg, oneshot::Receiver<Result<T>>)
 where
     T: Send + 'static,
-    F: FnOnce(&Connection) -> Result<T> + Send + 'static,
+    F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let job = move |db: &Connection| drop(reply.send(work(db)));
+    let job = move |db: &mut Connection| drop(reply.send(work(db)));
     (Msg::Read(Box::new(job)), answer)
 }
 
@@ -46,10 +46,10 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn run(self) {
+    pub(super) fn run(mut self) {
         while let Some(msg) = self.next() {
             if let Msg::Read(job) = msg {
-                job(&self.db);
+                job(&mut self.db);
             }
         }
     }

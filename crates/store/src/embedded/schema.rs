@@ -8,14 +8,14 @@ use crate::{Error, Result};
 pub(super) const APPLICATION_ID: u32 = 0x4661_6e66;
 
 /// `PRAGMA user_version` this build writes. An older file is upgraded, a newer one refused.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Columns that `sqlite3` shows as they are: words as text, instants in milliseconds since 1970.
 ///
 /// Updates leave out the indexed columns where they can, because SQLite rewrites an index whenever one of
 /// its columns is named, changed or not. A notification is two rows for the same reason: the one that
 /// changes is small, and the record beside it is written once.
-const V1: &str = "
+pub(super) const V1: &str = "
 CREATE TABLE devices (
     row INTEGER PRIMARY KEY,
     app TEXT NOT NULL,
@@ -110,6 +110,23 @@ CREATE TABLE pings (
 ) STRICT;
 ";
 
+/// Version 2 holds that a user's device keys are unique, and knows the rows of a tenant.
+///
+/// No version 1 wrote a key twice on purpose; of rows that share one all the same, the one seen last keeps it.
+/// The key's index serves look-ups by user, too. Rows without a tenant are left out of the other one, so that
+/// apps that know none do not pay for it; `deleted_at` is in it so that rows can be counted without being read.
+const V2: &str = "
+UPDATE devices SET device_key = NULL WHERE device_key IS NOT NULL AND EXISTS (
+    SELECT 1 FROM devices AS other WHERE other.app = devices.app AND other.user = devices.user
+        AND other.device_key = devices.device_key
+        AND (other.last_seen_at, other.id) > (devices.last_seen_at, devices.id)
+);
+DROP INDEX devices_user;
+CREATE UNIQUE INDEX devices_user ON devices (app, user, device_key);
+CREATE INDEX devices_tenant ON devices (app, tenant, id, deleted_at)
+    WHERE tenant IS NOT NULL AND deleted_at IS NULL;
+";
+
 const TABLES: [&str; 6] = [
     "devices",
     "notifications",
@@ -122,9 +139,24 @@ const TABLES: [&str; 6] = [
 /// Makes the tables in a file that has none yet.
 pub(super) fn create(db: &Connection) -> Result<()> {
     db.execute_batch(&format!(
-        "BEGIN; {V1} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
+        "BEGIN; {V1} {V2} PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {VERSION}; COMMIT;"
     ))?;
     Ok(())
+}
+
+/// Brings the tables of an older version up to this one, in one step.
+pub(super) fn upgrade(db: &Connection) -> Result<()> {
+    let found: u32 = db.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if found == VERSION {
+        return Ok(());
+    }
+    tracing::info!(found, version = VERSION, "upgrading the store");
+    let batch = format!("BEGIN IMMEDIATE; {V2} PRAGMA user_version = {VERSION}; COMMIT;");
+    let upgraded = db.execute_batch(&batch);
+    if upgraded.is_err() && !db.is_autocommit() {
+        db.execute_batch("ROLLBACK")?;
+    }
+    Ok(upgraded?)
 }
 
 /// Whether a file with these marks is ours and not from the future.

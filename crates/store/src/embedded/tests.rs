@@ -180,3 +180,80 @@ async fn a_commit_is_an_fsync() {
     assert_eq!(setting("synchronous").await.unwrap(), "Integer(2)");
     assert_eq!(setting("journal_mode").await.unwrap(), "Text(\"wal\")");
 }
+
+/// A file as version 1 made it, with these device rows: number, device key, when it was last seen.
+fn file_of_version_1(path: &std::path::Path, devices: &[(u8, Option<&str>, i64)]) {
+    let db = Connection::open(path).unwrap();
+    db.execute_batch(&format!(
+        "{} PRAGMA application_id = {}; PRAGMA user_version = 1; PRAGMA journal_mode = wal;",
+        schema::V1,
+        schema::APPLICATION_ID
+    ))
+    .unwrap();
+    for (number, key, seen) in devices {
+        let id = [&[0; 11][..], &[*number]].concat();
+        db.execute(
+            "INSERT INTO devices (app, id, user, address_key, device_key, platform, channel, address_kind,
+                environment, address, status, created_at, updated_at, last_seen_at, registered_at,
+                notification_count, consecutive_failures, revision)
+             VALUES ('shop', ?1, 'ada', ?2, ?3, 'ios', 'ios_push', 'registration_token', 'production', 'aa',
+                'active', 1, 2, ?4, 4, 5, 6, 7)",
+            (&id, [*number; 16].as_slice(), key, seen),
+        )
+        .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_file_of_version_1_is_upgraded_with_everything_in_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("fanfare.db");
+    let twice = [
+        (1, Some("a"), 10),
+        (2, Some("a"), 20),
+        (3, Some("b"), 5),
+        (4, None, 1),
+        (5, None, 1),
+    ];
+    file_of_version_1(&path, &twice);
+    assert_eq!(
+        check(&path),
+        Ok(Vec::new()),
+        "a file of before can be checked as it is"
+    );
+    for opening in ["the first time", "as any other file"] {
+        let store = Embedded::open(&Config::at(&path)).unwrap();
+        let ada = UserId::new("ada").unwrap();
+        let mut rows = store.devices_of(&shop(), vec![ada]).await.unwrap();
+        rows.sort_by_key(|row| row.id);
+        let keys: Vec<_> = rows.iter().map(|row| row.device_key.as_deref()).collect();
+        assert_eq!(keys, [None, Some("a"), Some("b"), None, None], "{opening}");
+        let row = &rows[2];
+        assert_eq!(
+            (row.created_at.0, row.updated_at.0, row.last_seen_at.0),
+            (1, 2, 5)
+        );
+        assert_eq!((row.registered_at.0, row.notification_count), (4, 5));
+        assert_eq!((row.consecutive_failures, row.revision), (6, 7));
+        store.close().await.unwrap();
+    }
+    let db = Connection::open(&path).unwrap();
+    let version: u32 = db
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .unwrap();
+    assert_eq!(version, schema::VERSION);
+    assert_eq!(check(&path), Ok(Vec::new()));
+}
+
+#[tokio::test]
+async fn a_listing_without_filters_reads_the_tenants_index_alone() {
+    let (store, _directory) = opened(|_| {});
+    let plan = store.read(|db| {
+        let sql = "EXPLAIN QUERY PLAN SELECT count(*) FROM devices
+            WHERE app = ?1 AND deleted_at IS NULL AND tenant = ?2";
+        Ok(db.query_row(sql, ("shop", "north"), |row| row.get::<_, String>(3))?)
+    });
+    let plan = plan.await.unwrap();
+    assert!(plan.contains("COVERING INDEX devices_tenant"), "{plan}");
+    store.close().await.unwrap();
+}

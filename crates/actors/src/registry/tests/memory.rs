@@ -6,11 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_store::{
-    Accept, Accepted, Applied, Change, DeliveryPage, DevicePage, Error, Expect, Journal,
-    OutcomeBatch, Recovered, Registry, Result, Store, Summary,
+    Accept, Accepted, Applied, Change, DeliveryPage, DevicePage, DeviceQuery, Error, Expect,
+    Journal, Listing, OutcomeBatch, Recovered, Registry, Result, Store, Summary,
 };
 use fanfare_types::{
-    AddressKey, AppId, Device, DeviceId, NotificationId, Outcome, Timestamp, UserId,
+    AddressKey, AppId, Device, DeviceId, Facts, Failing, NotificationId, Outcome, Timestamp, UserId,
 };
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
@@ -192,6 +192,14 @@ impl Registry for Memory {
 
     fn scan(&self, _: Option<(AppId, DeviceId)>, _: usize) -> BoxFuture<'_, Result<DevicePage>> {
         unreachable!("the registry does not scan")
+    }
+
+    fn listing(&self, _: DeviceQuery) -> BoxFuture<'_, Result<Listing>> {
+        unreachable!("plain reads have tests of their own")
+    }
+
+    fn record_facts(&self, _: Vec<Facts>) -> BoxFuture<'_, Result<Vec<Failing>>> {
+        unreachable!("the registry records none")
     }
 }
 

@@ -115,6 +115,8 @@ impl Plan {
         let args = outcomes::Args {
             flush_after: self.config.journal.flush_after,
             flush_count: self.config.journal.flush_count,
+            facts_after: self.config.journal.facts_after,
+            facts_max: self.config.journal.facts_max,
             store: self.ways.store.clone(),
             live: live.clone(),
             reaper: ReaperHandle::new(slots.reaper.clone()),

@@ -49,12 +49,13 @@ pub(super) fn address(token: &str) -> Address {
 /// What was handed over: who to, for which delivery.
 pub(super) type Sent = (String, NotificationId, u32);
 
-/// Stands in for pools and connections. Tokens that begin with `dead` or `suspect` are answered so, and such
-/// that begin with `slow` are held until released.
+/// Stands in for pools and connections. Tokens that begin with `dead` or `suspect` are answered so, pushes to such
+/// that begin with `throttled` expire unless [`Fake::relent`]ed, and those with `slow` are held until released.
 pub(super) struct Fake {
     parts: Parts,
     hold: AtomicBool,
     released: AtomicBool,
+    relents: AtomicBool,
     held: Mutex<Vec<Delivery>>,
     sent: Mutex<Vec<Sent>>,
     /// What a provider gives as the time of death; `None` gives none.
@@ -79,6 +80,11 @@ impl Fake {
     /// From now on the provider says of the dead that they died long ago.
     pub(super) fn died_long_ago(&self) {
         *self.died_at.lock() = Some(Timestamp(1));
+    }
+
+    /// Whether pushes to the throttled go through from now on.
+    pub(super) fn relent(&self, relents: bool) {
+        self.relents.store(relents, Ordering::SeqCst);
     }
 
     pub(super) fn held(&self) -> usize {
@@ -120,6 +126,8 @@ impl Fake {
                     (Outcome::Dead, Verdict::TokenDead { since })
                 } else if token.starts_with("suspect") {
                     (Outcome::Dead, Verdict::TokenSuspect)
+                } else if token.starts_with("throttled") && !self.relents.load(Ordering::SeqCst) {
+                    (Outcome::Expired, Verdict::ThrottleDevice { after: None })
                 } else {
                     (Outcome::Delivered, Verdict::Accepted)
                 };
@@ -205,6 +213,8 @@ pub(super) fn config() -> Config {
         journal: JournalConfig {
             flush_after: Duration::from_millis(5),
             flush_count: 1_024,
+            facts_after: Duration::from_millis(5),
+            facts_max: 10_000,
             retention: Duration::from_secs(7 * 86_400),
         },
         cleanup: fanfare_core::cleanup::Limits::default(),
@@ -221,6 +231,7 @@ pub(super) fn apps() -> Vec<App> {
         registration: registration::Policy {
             address_sharing: false,
             devices_per_user_max: 100,
+            deactivate_after: 5,
         },
         apns: None,
         fcm: None,
@@ -235,6 +246,7 @@ async fn spawn(config: Config, store: &Arc<dyn Store>, hold: bool) -> (System, A
             parts,
             hold: hold.into(),
             released: false.into(),
+            relents: false.into(),
             held: Mutex::default(),
             sent: Mutex::default(),
             died_at: Mutex::default(),

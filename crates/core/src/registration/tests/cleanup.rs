@@ -1,8 +1,10 @@
 //! Burying, marking stale, purging and removing.
 
+use std::slice;
+
 use fanfare_types::Status;
 
-use super::super::{bury, mark_stale, purge, remove};
+use super::super::{Patch, bury, deactivate, mark_stale, patch, purge, remove, unregister};
 use super::*;
 use crate::cleanup::OnDeadToken;
 
@@ -81,4 +83,100 @@ fn a_removal_stands_when_the_row_is_gone_or_another_users() {
     assert!(!decision.stands_in(std::slice::from_ref(&before)));
     let moved = decide(plain("a"), "bob", &[], Some(&before), 9).device;
     assert!(decision.stands_in(&[moved]));
+}
+
+#[test]
+fn unregistering_makes_the_row_of_the_key_invalid_once() {
+    let own = [
+        row("ada", plain("a"), 1),
+        row("ada", keyed("b", "install"), 2),
+    ];
+    let decision = unregister(&own, "install", NOW, &policy()).unwrap();
+    let device = &decision.device;
+    assert_eq!((device.id, device.status), (own[1].id, Status::Invalid));
+    assert_eq!(device.invalidated_at, Some(NOW));
+    assert_eq!(
+        decision.revoked,
+        [device.id],
+        "what was routed goes nowhere"
+    );
+    let later = Timestamp(NOW.0 + 1);
+    assert!(unregister(slice::from_ref(device), "install", later, &policy()).is_none());
+    assert!(unregister(&own, "Install", NOW, &policy()).is_none());
+    assert!(unregister(&[], "install", NOW, &policy()).is_none());
+    for status in [Status::Inactive, Status::Stale] {
+        let row = Device {
+            status,
+            ..own[1].clone()
+        };
+        assert!(
+            unregister(&[row], "install", NOW, &policy()).is_some(),
+            "{status}"
+        );
+    }
+}
+
+#[test]
+fn a_row_that_fails_too_often_in_a_row_is_switched_off() {
+    let failed = |consecutive_failures, status| Device {
+        consecutive_failures,
+        status,
+        ..row("ada", plain("a"), 1)
+    };
+    let deactivate = |row: &Device| deactivate(row, NOW, &policy());
+    assert!(deactivate(&failed(4, Status::Active)).is_none());
+    for failures in [5, 6, u32::MAX] {
+        let decision = deactivate(&failed(failures, Status::Active)).unwrap();
+        let device = decision.device;
+        assert_eq!(
+            (device.status, device.consecutive_failures),
+            (Status::Inactive, failures)
+        );
+        assert_eq!(decision.revoked, [device.id]);
+    }
+    for status in [Status::Inactive, Status::Stale, Status::Invalid] {
+        assert!(deactivate(&failed(9, status)).is_none(), "{status}");
+    }
+    let hasty = Policy {
+        deactivate_after: 0,
+        ..policy()
+    };
+    assert!(
+        !hasty.is_failing(0) && hasty.is_failing(1),
+        "0 would switch everybody off"
+    );
+}
+
+#[test]
+fn registering_a_new_address_or_switching_on_begins_the_failures_anew() {
+    let failed = Device {
+        consecutive_failures: 5,
+        status: Status::Inactive,
+        ..row("ada", plain("a"), 1)
+    };
+    let own = slice::from_ref(&failed);
+    let again = decide(plain("a"), "ada", own, Some(&failed), 9).device;
+    let change = |change: Patch| patch(change, &failed, None, NOW, &policy()).device;
+    let readdressed = change(Patch {
+        address: Some(address("b")),
+        ..Patch::default()
+    });
+    let switched_on = change(Patch {
+        status: Some(Status::Active),
+        ..Patch::default()
+    });
+    for device in [again, readdressed, switched_on] {
+        assert_eq!(
+            (device.consecutive_failures, device.status),
+            (0, Status::Active)
+        );
+    }
+    let renamed = change(Patch {
+        device_name: Some(None),
+        ..Patch::default()
+    });
+    assert_eq!(
+        (renamed.consecutive_failures, renamed.status),
+        (5, Status::Inactive)
+    );
 }

@@ -1,5 +1,7 @@
 //! Patching.
 
+use std::slice;
+
 use fanfare_types::{Claim, Status};
 
 use super::super::{Patch, patch};
@@ -135,4 +137,34 @@ fn statuses() {
         );
         assert!(on.revoked.is_empty());
     }
+}
+
+#[test]
+fn a_soft_delete_stops_pushes_and_restoring_lets_them_go_again() {
+    let before = row("ada", plain("a"), 1);
+    let deleted = |deleted| Patch {
+        deleted: Some(deleted),
+        ..Patch::default()
+    };
+    let decision = patched(deleted(true), &before, None);
+    assert_eq!(decision.device.deleted_at, Some(NOW));
+    assert_eq!(
+        decision.device.status,
+        Status::Active,
+        "it comes back as it was"
+    );
+    assert_eq!(decision.revoked, [before.id]);
+    let gone = decision.device;
+    let later = patch(deleted(true), &gone, None, Timestamp(NOW.0 + 9), &policy());
+    assert_eq!(later.device.deleted_at, Some(NOW), "the first time counts");
+    assert!(later.revoked.is_empty());
+    let restored = patched(deleted(false), &gone, None).device;
+    assert_eq!(
+        (restored.deleted_at, restored.is_deliverable()),
+        (None, true)
+    );
+    // The row keeps its address meanwhile; whoever registers it revives the row.
+    let own = slice::from_ref(&gone);
+    let revived = decide(plain("a"), "ada", own, Some(&gone), 9).device;
+    assert_eq!((revived.id, revived.deleted_at), (before.id, None));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use fanfare_types::{AddressKey, Applied, Change, Expect, Status};
 use proptest::prelude::*;
 
-use super::super::{Patch, bury, patch, remove};
+use super::super::{Patch, bury, deactivate, patch, remove, unregister};
 use super::*;
 use crate::cleanup::OnDeadToken;
 
@@ -101,6 +101,17 @@ enum Step {
     Remove {
         row: usize,
     },
+    Delete {
+        row: usize,
+        deleted: bool,
+    },
+    Unregister {
+        user: u8,
+        key: u8,
+    },
+    Fail {
+        row: usize,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -110,6 +121,9 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (any::<usize>(), 0..6u8).prop_map(|(row, address)| Step::Readdress { row, address }),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(row, delete)| Step::Bury { row, delete }),
         1 => any::<usize>().prop_map(|row| Step::Remove { row }),
+        1 => (any::<usize>(), any::<bool>()).prop_map(|(row, deleted)| Step::Delete { row, deleted }),
+        1 => (0..4u8, 0..3u8).prop_map(|(user, key)| Step::Unregister { user, key }),
+        1 => any::<usize>().prop_map(|row| Step::Fail { row }),
     ]
 }
 
@@ -152,6 +166,24 @@ fn decision(model: &Model, step: &Step, at: u64, policy: &Policy) -> Option<Deci
             bury(&row, now, on_dead, now, policy)
         }),
         Step::Remove { row } => nth(*row).as_ref().map(remove),
+        Step::Delete { row, deleted } => nth(*row).map(|row| {
+            let change = Patch {
+                deleted: Some(*deleted),
+                ..Patch::default()
+            };
+            patch(change, &row, None, now, policy)
+        }),
+        Step::Unregister { user: name, key } => {
+            let own = model.of(&user(&name.to_string()));
+            unregister(&own, &key.to_string(), now, policy)
+        }
+        Step::Fail { row } => nth(*row).and_then(|row| {
+            let row = Device {
+                consecutive_failures: policy.deactivate_after,
+                ..row
+            };
+            deactivate(&row, now, policy)
+        }),
     }
 }
 
@@ -164,7 +196,7 @@ proptest! {
         address_sharing in any::<bool>(),
         devices_per_user_max in 1..4usize,
     ) {
-        let policy = Policy { address_sharing, devices_per_user_max };
+        let policy = Policy { address_sharing, devices_per_user_max, deactivate_after: 5 };
         let mut model = Model::default();
         for (at, step) in (1..).zip(&steps) {
             let Some(decision) = decision(&model, step, at, &policy) else { continue };

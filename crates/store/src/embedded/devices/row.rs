@@ -7,20 +7,21 @@ use fanfare_types::ids::Id96;
 use fanfare_types::{
     Address, AddressKind, AppId, Channel, Device, DeviceId, Environment, Platform, Status, UserId,
 };
-use rusqlite::{CachedStatement, Connection, Params, Row, params};
+use rusqlite::{Connection, Params, Row, Statement, params};
 
 use super::super::fault::corrupt;
 use super::super::values::{instant, instant_opt, integer, millis, millis_opt, unsigned};
 use crate::{Put, Result};
 
-/// In the order they are bound; the first two name the row, the next two are indexed.
-const COLUMNS: [&str; 32] = [
+/// In the order they are bound; the first two name the row, the next five are indexed.
+pub(super) const COLUMNS: [&str; 32] = [
     "app",
     "id",
     "user",
     "address_key",
     "tenant",
     "device_key",
+    "deleted_at",
     "platform",
     "channel",
     "address_kind",
@@ -37,7 +38,6 @@ const COLUMNS: [&str; 32] = [
     "tags",
     "status",
     "invalidated_at",
-    "deleted_at",
     "created_at",
     "updated_at",
     "last_seen_at",
@@ -51,7 +51,7 @@ const COLUMNS: [&str; 32] = [
 
 pub(super) struct Statements {
     pub(super) insert: String,
-    /// Leaves user and address key alone, and so all indexes.
+    /// Leaves alone what is indexed.
     pub(super) refresh: String,
     pub(super) rewrite: String,
     pub(super) by_user: String,
@@ -75,7 +75,7 @@ pub(super) static SQL: LazyLock<Statements> = LazyLock::new(|| {
     let select = |rest: &str| format!("SELECT {all} FROM devices {rest}");
     Statements {
         insert: format!("INSERT INTO devices ({all}) VALUES ({})", places.join(", ")),
-        refresh: assign(4),
+        refresh: assign(7),
         rewrite: assign(2),
         by_user: select("WHERE app = ?1 AND user = ?2"),
         by_id: select("WHERE app = ?1 AND id = ?2"),
@@ -99,6 +99,7 @@ pub(super) fn write(db: &Connection, app: &AppId, put: &Put, sql: &str) -> Resul
         &key.0[..],
         device.tenant,
         device.device_key,
+        millis_opt(device.deleted_at),
         device.platform.as_str(),
         device.address.channel.as_str(),
         device.address.kind.as_str(),
@@ -115,7 +116,6 @@ pub(super) fn write(db: &Connection, app: &AppId, put: &Put, sql: &str) -> Resul
         tags,
         device.status.as_str(),
         millis_opt(device.invalidated_at),
-        millis_opt(device.deleted_at),
         millis(device.created_at),
         millis(device.updated_at),
         millis(device.last_seen_at),
@@ -131,7 +131,7 @@ pub(super) fn write(db: &Connection, app: &AppId, put: &Put, sql: &str) -> Resul
 
 /// Adds the rows a statement finds.
 pub(super) fn collect(
-    select: &mut CachedStatement<'_>,
+    select: &mut Statement<'_>,
     params: impl Params,
     into: &mut Vec<Device>,
 ) -> Result<()> {
@@ -151,7 +151,7 @@ fn device(row: &Row<'_>, app: Option<AppId>) -> Result<Device> {
         _ => AppId::new(text(0)?).map_err(|_| corrupt("devices.app"))?,
     };
     let tags = match row
-        .get_ref(19)?
+        .get_ref(20)?
         .as_str_or_null()
         .map_err(rusqlite::Error::from)?
     {
@@ -164,18 +164,18 @@ fn device(row: &Row<'_>, app: Option<AppId>) -> Result<Device> {
         user: UserId::new(text(2)?).map_err(|_| corrupt("devices.user"))?,
         tenant: row.get(4)?,
         device_key: row.get(5)?,
-        platform: Platform::parse(text(6)?).ok_or_else(|| corrupt("devices.platform"))?,
+        platform: Platform::parse(text(7)?).ok_or_else(|| corrupt("devices.platform"))?,
         address: Address::new(
-            Channel::parse(text(7)?).ok_or_else(|| corrupt("devices.channel"))?,
-            AddressKind::parse(text(8)?).ok_or_else(|| corrupt("devices.address_kind"))?,
-            Environment::parse(text(9)?).ok_or_else(|| corrupt("devices.environment"))?,
-            text(10)?,
+            Channel::parse(text(8)?).ok_or_else(|| corrupt("devices.channel"))?,
+            AddressKind::parse(text(9)?).ok_or_else(|| corrupt("devices.address_kind"))?,
+            Environment::parse(text(10)?).ok_or_else(|| corrupt("devices.environment"))?,
+            text(11)?,
         ),
         meta: meta(row)?,
         tags,
-        status: Status::parse(text(20)?).ok_or_else(|| corrupt("devices.status"))?,
-        invalidated_at: instant_opt(row, 21)?,
-        deleted_at: instant_opt(row, 22)?,
+        status: Status::parse(text(21)?).ok_or_else(|| corrupt("devices.status"))?,
+        invalidated_at: instant_opt(row, 22)?,
+        deleted_at: instant_opt(row, 6)?,
         created_at: instant(row, 23)?,
         updated_at: instant(row, 24)?,
         last_seen_at: instant(row, 25)?,
@@ -190,13 +190,13 @@ fn device(row: &Row<'_>, app: Option<AppId>) -> Result<Device> {
 
 fn meta(row: &Row<'_>) -> Result<Meta> {
     Ok(Meta {
-        app_version: row.get(11)?,
-        device_name: row.get(12)?,
-        device_model: row.get(13)?,
-        os_version: row.get(14)?,
-        locale: row.get(15)?,
-        time_zone: row.get(16)?,
-        device_info: row.get(17)?,
-        display_order: row.get(18)?,
+        app_version: row.get(12)?,
+        device_name: row.get(13)?,
+        device_model: row.get(14)?,
+        os_version: row.get(15)?,
+        locale: row.get(16)?,
+        time_zone: row.get(17)?,
+        device_info: row.get(18)?,
+        display_order: row.get(19)?,
     })
 }

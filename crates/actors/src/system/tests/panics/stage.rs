@@ -67,7 +67,10 @@ async fn spawn(
             ..Policy::default()
         },
     };
-    let system = System::spawn_with(config, vec![shop(simulator)], ways, make).await?;
+    let mut app = shop(simulator);
+    // Each device that dies has failed often enough.
+    app.registration.deactivate_after = 1;
+    let system = System::spawn_with(config, vec![app], ways, make).await?;
     Ok((system, made.recv().unwrap()))
 }
 
@@ -75,6 +78,7 @@ impl<'a> Stage<'a> {
     pub(super) async fn new(simulator: &'a Simulator, sweeping: bool) -> Self {
         plan::arm(&[]);
         let mut config = rig::config();
+        config.journal.facts_after = Duration::from_millis(5);
         if sweeping {
             config.registry.sweep_every = Duration::from_millis(5);
             config.registry.stale_after = Duration::from_millis(60);

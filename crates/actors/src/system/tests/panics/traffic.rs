@@ -71,6 +71,7 @@ impl Stage<'_> {
             self.cancel(&ada),
             self.look(),
             self.change_hands(&ada, &bob, &first),
+            self.unregister(&ada),
         );
         self.look().await;
         self.leave(&bob, &second).await;
@@ -136,6 +137,12 @@ impl Stage<'_> {
                     .insert(token.to_owned(), None);
             }
         }
+    }
+
+    /// A key that no row has: a wish that is heard and changes nothing.
+    async fn unregister(&self, user: &UserId) {
+        let (registry, app) = (self.system.registry(), rig::app());
+        in_time(registry.unregister(&app, user, "nothing")).await;
     }
 
     async fn change_hands(&self, from: &UserId, to: &UserId, token: &str) {

@@ -1,0 +1,94 @@
+//! One write of the outcomes actor: outcomes until they are durable, then facts, if they can be written.
+
+use std::time::Duration;
+
+use fanfare_types::{Facts, Failing, NotificationId};
+use tokio::time::sleep;
+
+use super::{Args, Ending, Msg, batch};
+use crate::failpoint::failpoint;
+
+/// Waits between tries: from this, doubling …
+const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
+/// … up to this.
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
+
+/// Tries of one batch of facts. Afterwards they are let go, so that outcomes do not wait for them.
+const FACTS_TRIES_MAX: u32 = 5;
+
+/// Devices whose facts are added in one store call.
+const FACTS_AT_ONCE: usize = 250;
+
+pub(super) async fn all(args: Args, endings: Vec<Ending>, facts: Vec<Facts>) -> Msg {
+    let Some(complete) = outcomes(&args, endings).await else {
+        return Msg::Written(Vec::new());
+    };
+    record(&args, facts).await;
+    // A successor knows nothing of this write; the feeder clears what it leaves.
+    Msg::Written(complete)
+}
+
+/// Writes until it is durable; the deliveries keep their permits meanwhile, which bounds what can wait behind.
+/// Returns the notifications that are complete; `None` when the store is closed.
+async fn outcomes(args: &Args, endings: Vec<Ending>) -> Option<Vec<NotificationId>> {
+    if endings.is_empty() {
+        return Some(Vec::new());
+    }
+    let mut delay = RETRY_DELAY_MIN;
+    while let Err(error) = args.store.record(batch::outcomes(&endings)).await {
+        tracing::error!(
+            error = error.label(),
+            deliveries = endings.len(),
+            "outcomes cannot be journaled, tried again"
+        );
+        if matches!(error, fanfare_store::Error::Closed) {
+            (args.gave_up)("the store is closed".to_owned());
+            return None;
+        }
+        sleep(delay).await;
+        delay = (delay * 2).min(RETRY_DELAY_MAX);
+    }
+    failpoint!("outcomes", "recorded");
+    Some(close_books(endings))
+}
+
+/// Whoever looks now finds in the journal what the books say. Returns the notifications that are complete.
+fn close_books(endings: Vec<Ending>) -> Vec<NotificationId> {
+    let last = |Ending { mut finished, .. }: Ending| {
+        let is_last = finished.delivery.ended(finished.outcome);
+        is_last.then_some(finished.delivery.live.id)
+    };
+    endings.into_iter().filter_map(last).collect()
+}
+
+/// Adds the facts to their rows, some at a time so that nobody waits for the store's writer for long, and tells the
+/// reaper of the rows that failed.
+async fn record(args: &Args, facts: Vec<Facts>) {
+    for facts in facts.chunks(FACTS_AT_ONCE) {
+        if let Some(failing) = add(args, facts).await {
+            args.reaper.failing(failing);
+        }
+    }
+}
+
+/// The rows that failed, as they are afterwards; `None` when the facts were let go.
+async fn add(args: &Args, facts: &[Facts]) -> Option<Vec<Failing>> {
+    let mut delay = RETRY_DELAY_MIN;
+    for left in (0..FACTS_TRIES_MAX).rev() {
+        match args.store.record_facts(facts.to_vec()).await {
+            Ok(failing) => return Some(failing),
+            // Told twice they would count twice, so what may have been written is not tried again.
+            Err(error) if left == 0 || matches!(error, fanfare_store::Error::Unknown(_)) => {
+                tracing::warn!(
+                    error = error.label(),
+                    devices = facts.len(),
+                    "delivery facts cannot be written, let go"
+                );
+                return None;
+            }
+            Err(_) => sleep(delay).await,
+        }
+        delay = (delay * 2).min(RETRY_DELAY_MAX);
+    }
+    None
+}
