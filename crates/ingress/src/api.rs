@@ -14,7 +14,7 @@ use crate::auth::Doors;
 use crate::config::{Config, Handles};
 use crate::problem::Problem;
 use crate::rooms::Rooms;
-use crate::{native, notifications, observe, openapi, operations, reserva, ring};
+use crate::{device_token, native, notifications, observe, openapi, operations, reserva, ring};
 
 /// What handlers share.
 pub(crate) struct Api {
@@ -71,6 +71,7 @@ fn contracts() -> OpenApiRouter<Shared> {
         .merge(native::routes())
         .merge(ring::routes())
         .merge(reserva::routes())
+        .merge(device_token::routes())
         .merge(operations::public())
 }
 
