@@ -7,6 +7,8 @@
 //! read and not followed, as the manual allows.
 
 #[cfg(test)]
+mod property;
+#[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
