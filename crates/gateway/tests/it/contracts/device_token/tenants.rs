@@ -3,7 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::Person;
+use super::{Person, UPDATED};
 use crate::harness::{World, fcm_token};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,4 +60,20 @@ async fn a_tenant_never_sees_or_touches_anothers_rows() {
         let admin = Person::new(&world, "admin", tenant);
         assert_eq!(admin.details(id).await, *before, "as it was");
     }
+}
+
+/// The look-up is by user and device id alone; the row belongs to the tenant its user registers from.
+#[tokio::test(flavor = "multi_thread")]
+async fn registering_finds_the_users_row_whatever_its_tenant() {
+    let world = World::new().await;
+    let [acme, umbrella] =
+        ["acme", "umbrella"].map(|tenant| Person::new(&world, "ada", Some(tenant)));
+    let (first, _) = acme.register("install", 1, &fcm_token(1)).await;
+    let (again, said) = umbrella.register("install", 1, &fcm_token(1)).await;
+    assert_eq!((&again, said.as_str()), (&first, UPDATED));
+    assert_eq!(umbrella.devices_of("ada").await.len(), 1);
+    assert!(acme.devices_of("ada").await.is_empty());
+    let path = format!("GetDetails/{first}");
+    let (status, _) = acme.call(Method::GET, &path, None).await;
+    assert_eq!(status, StatusCode::NOT_FOUND);
 }
