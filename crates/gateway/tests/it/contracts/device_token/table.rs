@@ -85,12 +85,7 @@ async fn datatables_page_order_and_search() {
         ("both", 25, by_platform),
         ("all", 25, by_name),
     ];
-    let walks = walk(
-        &client,
-        world.url(),
-        &jwt(&world, "root", Some("acme")),
-    )
-    .await;
+    let walks = walk(&client, world.url(), &jwt(&world, "root", Some("acme"))).await;
     let walks = walks.as_object().expect("walks");
     assert_eq!(walks.len(), 6, "two versions, each in three ways");
     for (name, walk) in walks {
