@@ -191,8 +191,16 @@ impl State {
             }
             None => None,
         };
-        let holder = holder.as_ref();
-        Ok(Some(registration::patch(patch, &row, holder, now, policy)))
+        let twin = match &patch.device_key {
+            Some(key) => {
+                let mut own = self.own().await?.into_iter();
+                own.find(|row| row.device_key.as_ref() == Some(key))
+            }
+            None => None,
+        };
+        let (holder, twin) = (holder.as_ref(), twin.as_ref());
+        let decision = registration::patch(patch, &row, holder, twin, now, policy);
+        Ok(Some(decision))
     }
 
     async fn own(&self) -> Result<Vec<Device>> {

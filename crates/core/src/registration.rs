@@ -64,6 +64,8 @@ pub struct Register {
 #[derive(Clone, Debug, Default)]
 pub struct Patch {
     pub address: Option<Address>,
+    /// Another device key. Like an address it belongs to one row (of the user): the row that had it goes away.
+    pub device_key: Option<String>,
     pub status: Option<Status>,
     pub platform: Option<Platform>,
     pub app_version: Option<Option<String>>,
@@ -258,6 +260,7 @@ fn overlaid(meta: Meta, given: Meta) -> Meta {
         locale: given.locale.or(meta.locale),
         time_zone: given.time_zone.or(meta.time_zone),
         device_info: given.device_info.or(meta.device_info),
-        display_order: given.display_order.or(meta.display_order),
+        // An administrator's: the app that registers again does not know what it was set to.
+        display_order: meta.display_order.or(given.display_order),
     }
 }

@@ -14,7 +14,7 @@ use crate::config::Handles;
 use crate::in_force::{Entrance, InForce};
 use crate::problem::Problem;
 use crate::rooms::Rooms;
-use crate::{native, notifications, observe, openapi, operations, reserva, ring};
+use crate::{device_token, native, notifications, observe, openapi, operations, reserva, ring};
 
 /// What handlers share.
 pub(crate) struct Api {
@@ -72,6 +72,7 @@ fn contracts() -> OpenApiRouter<Shared> {
         .merge(native::routes())
         .merge(ring::routes())
         .merge(reserva::routes())
+        .merge(device_token::routes())
         .merge(operations::public())
 }
 

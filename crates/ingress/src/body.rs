@@ -1,4 +1,4 @@
-//! Reading a JSON body: its media type, its size, and the room it takes while it is read and handled.
+//! Reading a JSON body (or a form): its media type, its size, and the room it takes while it is read and handled.
 
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
@@ -28,25 +28,74 @@ impl FromRequest<Shared> for Json {
     type Rejection = Problem;
 
     async fn from_request(request: Request, api: &Shared) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let reader = Reader {
-            api,
-            body,
-            read: Vec::new(),
-            room: None,
-        };
-        let is_over = |announced| announced > api.now().config.body_bytes_max;
-        if announced(&parts.headers).is_some_and(is_over) {
-            let waits = parts.headers.contains_key(EXPECT);
-            return Err(reader.too_large(waits).await);
-        }
-        media_type(&parts.headers)?;
-        let (text, room) = reader.read().await?;
+        let (text, room) = whole(request, api, media_type).await?;
         Ok(Json {
             value: json::parse(&text)?,
             _room: room,
         })
     }
+}
+
+/// A body that may be a form as well as JSON. A foreign web page can send a form with the user's cookie, so this is
+/// for requests that change nothing. The room it takes is given back on drop.
+#[derive(Debug)]
+pub(crate) struct JsonOrForm {
+    pub(crate) content: Content,
+    _room: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Debug)]
+pub(crate) enum Content {
+    Json(Value),
+    /// Names and values, `application/x-www-form-urlencoded`.
+    Form(Vec<u8>),
+}
+
+impl FromRequest<Shared> for JsonOrForm {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, api: &Shared) -> Result<Self, Problem> {
+        let is_form = essence(request.headers()).eq_ignore_ascii_case(FORM);
+        let check: fn(&HeaderMap) -> _ = match is_form {
+            true => |_| Ok(()),
+            false => media_type,
+        };
+        let (text, room) = whole(request, api, check).await?;
+        // No form begins so: JSON of a client (curl's `-d`) that did not say what it is.
+        let is_json = text.trim_ascii_start().starts_with(b"{");
+        let content = match is_form && !is_json {
+            true => Content::Form(text),
+            false => Content::Json(json::parse(&text)?),
+        };
+        Ok(JsonOrForm {
+            content,
+            _room: room,
+        })
+    }
+}
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The whole body, once its head has passed `check`, and the room it takes.
+async fn whole(
+    request: Request,
+    api: &Shared,
+    check: fn(&HeaderMap) -> Result<(), Problem>,
+) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Problem> {
+    let (parts, body) = request.into_parts();
+    let reader = Reader {
+        api,
+        body,
+        read: Vec::new(),
+        room: None,
+    };
+    let is_over = |announced| announced > api.now().config.body_bytes_max;
+    if announced(&parts.headers).is_some_and(is_over) {
+        let waits = parts.headers.contains_key(EXPECT);
+        return Err(reader.too_large(waits).await);
+    }
+    check(&parts.headers)?;
+    reader.read().await
 }
 
 /// Another type could be sent by a web page of any origin without asking (a form's types need no CORS preflight),
@@ -56,15 +105,7 @@ fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
     if auth::is_bearer(headers) {
         return Ok(());
     }
-    let given = headers
-        .get(CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok());
-    let essence = given
-        .unwrap_or_default()
-        .split(';')
-        .next()
-        .unwrap_or_default()
-        .trim();
+    let essence = essence(headers);
     let taken = ["application/json", "application/merge-patch+json"];
     if taken
         .iter()
@@ -78,6 +119,14 @@ fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
             "with a cookie, the body must say that it is JSON: `Content-Type: application/json`",
         ))
     }
+}
+
+/// The media type without its parameters; empty when there is none.
+fn essence(headers: &HeaderMap) -> &str {
+    let given = headers.get(CONTENT_TYPE);
+    let given = given.and_then(|value| value.to_str().ok());
+    let essence = given.unwrap_or_default().split(';').next();
+    essence.unwrap_or_default().trim()
 }
 
 fn announced(headers: &HeaderMap) -> Option<usize> {

@@ -142,6 +142,15 @@ impl<'f> Fields<'f> {
         is_null
     }
 
+    /// Takes the member if it is an empty text.
+    pub(crate) fn take_empty(&mut self, name: &str) -> bool {
+        let is_empty = self.members.get(name).is_some_and(|value| value == "");
+        if is_empty {
+            self.members.remove(name);
+        }
+        is_empty
+    }
+
     /// One of a few words.
     pub(crate) fn word<T>(
         &mut self,

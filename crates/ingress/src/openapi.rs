@@ -23,6 +23,9 @@ use crate::problem::{FieldFault, Problem};
         (name = "Ring", description = "The Ring contract of the registry. For users. Errors are `{\"success\": false, \"error\": …}`."),
         (name = "Reserva", description = "The Reserva contract of the registry. For staff and customers, by the JWT's `user_type`. \
             Errors are `{\"detail\": …}`."),
+        (name = "DeviceToken", description = "The registry's DeviceToken contract, for an admin console and for apps. Each \
+            endpoint asks for a permission in the JWT's permissions claim, and shows and changes rows of the caller's \
+            tenant alone. Failures come in the envelope of its other answers."),
         (name = "Operations", description = "Health, readiness, metrics, figures."),
     ),
     components(

@@ -1,5 +1,6 @@
 //! The API in process, against a stand-in for the rest of the house.
 
+mod device_token;
 mod documents;
 mod native;
 mod notifications;

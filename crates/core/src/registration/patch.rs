@@ -5,11 +5,13 @@ use fanfare_types::{Device, Status, Timestamp};
 use super::{Decision, Patch, Policy, Writing, present, revive};
 
 /// Decides a change of `device`. `holder` is the row that holds the patch's new address, if it brings one; it
-/// loses the address (rule 3).
+/// loses the address (rule 3). `twin` is the user's row with the patch's new device key, if it brings one; it goes
+/// away, too.
 pub fn patch(
     patch: Patch,
     device: &Device,
     holder: Option<&Device>,
+    twin: Option<&Device>,
     now: Timestamp,
     policy: &Policy,
 ) -> Decision {
@@ -46,6 +48,9 @@ pub fn patch(
     if takes_address {
         change.take_address(holder, Some(device));
     }
+    if let Some(twin) = twin.filter(|twin| twin.id != device.id) {
+        change.drop_row(twin);
+    }
     if takes_address || stops {
         change.revoked.push(device.id);
     }
@@ -71,6 +76,9 @@ fn set_fields(row: &mut Device, patch: Patch) {
         if let Some(value) = given {
             *field = value;
         }
+    }
+    if patch.device_key.is_some() {
+        row.device_key = patch.device_key;
     }
     set(&mut row.platform, patch.platform);
     set(&mut row.tags, patch.tags);

@@ -63,7 +63,11 @@ impl Writing {
         }
     }
 
-    fn drop_row(&mut self, row: &Device) {
+    /// The row goes away; once, however often that is decided.
+    pub(super) fn drop_row(&mut self, row: &Device) {
+        if self.remove.iter().any(|gone| gone.id == row.id) {
+            return;
+        }
         self.remove.push(row.as_ref());
         self.revoked.push(row.id);
     }

@@ -1,6 +1,7 @@
 //! The contracts of older registries on the wire: what their tests share.
 
 mod client;
+mod device_token;
 mod fire;
 mod native;
 mod reserva;

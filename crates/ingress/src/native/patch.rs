@@ -60,6 +60,7 @@ fn members(mut fields: Fields<'_>, device: &Device) -> Patch {
             false => device_fields::device_info(&mut fields, "device_info").map(Some),
         },
         display_order: None,
+        device_key: None,
         tags: match fields.take_null("tags") {
             true => Some(Vec::new()),
             false => device_fields::tags(&mut fields),

@@ -156,7 +156,7 @@ fn registering_a_new_address_or_switching_on_begins_the_failures_anew() {
     };
     let own = slice::from_ref(&failed);
     let again = decide(plain("a"), "ada", own, Some(&failed), 9).device;
-    let change = |change: Patch| patch(change, &failed, None, NOW, &policy()).device;
+    let change = |change: Patch| patch(change, &failed, None, None, NOW, &policy()).device;
     let readdressed = change(Patch {
         address: Some(address("b")),
         ..Patch::default()

@@ -8,7 +8,7 @@ use super::super::{Patch, patch};
 use super::*;
 
 fn patched(change: Patch, before: &Device, holder: Option<&Device>) -> Decision {
-    let decision = patch(change, before, holder, NOW, &policy());
+    let decision = patch(change, before, holder, None, NOW, &policy());
     assert_eq!(decision.device.revision, before.revision + 1);
     assert_eq!(decision.device.updated_at, NOW);
     assert!(!decision.is_new && !decision.is_move());
@@ -155,7 +155,14 @@ fn a_soft_delete_stops_pushes_and_restoring_lets_them_go_again() {
     );
     assert_eq!(decision.revoked, [before.id]);
     let gone = decision.device;
-    let later = patch(deleted(true), &gone, None, Timestamp(NOW.0 + 9), &policy());
+    let later = patch(
+        deleted(true),
+        &gone,
+        None,
+        None,
+        Timestamp(NOW.0 + 9),
+        &policy(),
+    );
     assert_eq!(later.device.deleted_at, Some(NOW), "the first time counts");
     assert!(later.revoked.is_empty());
     let restored = patched(deleted(false), &gone, None).device;
@@ -167,4 +174,33 @@ fn a_soft_delete_stops_pushes_and_restoring_lets_them_go_again() {
     let own = slice::from_ref(&gone);
     let revived = decide(plain("a"), "ada", own, Some(&gone), 9).device;
     assert_eq!((revived.id, revived.deleted_at), (before.id, None));
+}
+
+#[test]
+fn a_device_key_belongs_to_one_row_of_its_user() {
+    let before = row("ada", keyed("a", "one"), 1);
+    let twin = row("ada", keyed("b", "two"), 2);
+    let change = |address: Option<Address>| Patch {
+        device_key: Some("two".to_owned()),
+        address,
+        ..Patch::default()
+    };
+    for (taken, others) in [
+        (None, Some(&twin)),
+        (Some(address("b")), Some(&twin)),
+        (None, None),
+    ] {
+        let holder = taken.is_some().then_some(&twin);
+        let decision = patch(change(taken), &before, holder, others, NOW, &policy());
+        assert_eq!(decision.device.device_key.as_deref(), Some("two"));
+        let gone: Vec<_> = others.into_iter().map(Device::as_ref).collect();
+        assert_eq!(
+            decision.change.remove, gone,
+            "once, also when it held the address"
+        );
+        let revoked = decision.revoked.contains(&twin.id);
+        assert_eq!(revoked, others.is_some());
+    }
+    let same = patch(change(None), &twin, None, Some(&twin), NOW, &policy());
+    assert!(same.change.remove.is_empty() && same.revoked.is_empty());
 }

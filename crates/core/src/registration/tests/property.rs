@@ -90,9 +90,10 @@ enum Step {
         address: u8,
         key: Option<u8>,
     },
-    Readdress {
+    Patch {
         row: usize,
-        address: u8,
+        address: Option<u8>,
+        key: Option<u8>,
     },
     Bury {
         row: usize,
@@ -116,9 +117,14 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     let register = (0..4u8, 0..6u8, proptest::option::of(0..3u8));
+    let patch = (
+        any::<usize>(),
+        proptest::option::of(0..6u8),
+        proptest::option::of(0..3u8),
+    );
     prop_oneof![
         6 => register.prop_map(|(user, address, key)| Step::Register { user, address, key }),
-        2 => (any::<usize>(), 0..6u8).prop_map(|(row, address)| Step::Readdress { row, address }),
+        2 => patch.prop_map(|(row, address, key)| Step::Patch { row, address, key }),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(row, delete)| Step::Bury { row, delete }),
         1 => any::<usize>().prop_map(|row| Step::Remove { row }),
         1 => (any::<usize>(), any::<bool>()).prop_map(|(row, deleted)| Step::Delete { row, deleted }),
@@ -152,14 +158,21 @@ fn decision(model: &Model, step: &Step, at: u64, policy: &Policy) -> Option<Deci
             };
             Some(register(command, known, id(at), policy))
         }
-        Step::Readdress { row, address: to } => nth(*row).map(|row| {
-            let address = Some(address(&to.to_string()));
+        Step::Patch {
+            row,
+            address: to,
+            key,
+        } => nth(*row).map(|row| {
             let change = Patch {
-                address,
+                address: to.map(|to| address(&to.to_string())),
+                device_key: key.map(|key| key.to_string()),
                 ..Patch::default()
             };
-            let key = policy.key(change.address.as_ref().unwrap(), &row.user);
-            patch(change, &row, model.holder(key).as_ref(), now, policy)
+            let held = change.address.as_ref();
+            let holder = held.and_then(|address| model.holder(policy.key(address, &row.user)));
+            let mut own = model.of(&row.user).into_iter();
+            let twin = own.find(|other| key.is_some() && other.device_key == change.device_key);
+            patch(change, &row, holder.as_ref(), twin.as_ref(), now, policy)
         }),
         Step::Bury { row, delete } => nth(*row).and_then(|row| {
             let on_dead = [OnDeadToken::Invalidate, OnDeadToken::Delete][usize::from(*delete)];
@@ -171,7 +184,7 @@ fn decision(model: &Model, step: &Step, at: u64, policy: &Policy) -> Option<Deci
                 deleted: Some(*deleted),
                 ..Patch::default()
             };
-            patch(change, &row, None, now, policy)
+            patch(change, &row, None, None, now, policy)
         }),
         Step::Unregister { user: name, key } => {
             let own = model.of(&user(&name.to_string()));

@@ -84,6 +84,22 @@ fn rule_1_the_same_key_refreshes_and_takes_the_new_address() {
 }
 
 #[test]
+fn registering_sets_the_display_order_of_a_new_row_only() {
+    let with = |order| {
+        let mut command = keyed("a", "k");
+        command.meta.display_order = order;
+        command
+    };
+    let before = row("ada", with(Some(3)), 1);
+    assert_eq!(before.meta.display_order, Some(3));
+    let decision = decide(with(Some(0)), "ada", from_ref(&before), Some(&before), 9);
+    assert_eq!(decision.device.meta.display_order, Some(3));
+    let without = row("ada", with(None), 1);
+    let decision = decide(with(Some(7)), "ada", from_ref(&without), Some(&without), 9);
+    assert_eq!(decision.device.meta.display_order, Some(7));
+}
+
+#[test]
 fn rule_1_revives_a_row_that_was_deleted_stale_invalid_or_switched_off() {
     for status in [
         Status::Inactive,
