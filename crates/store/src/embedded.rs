@@ -8,14 +8,19 @@
 //! An answer comes after the commit, and a read that begins after it sees the write. A call whose future is
 //! dropped once it was polled is still carried out.
 
+mod backup;
 mod check;
 mod codec;
 mod devices;
 mod fault;
 mod file;
+mod health;
 mod history;
 mod journal;
+mod lock;
+mod log;
 mod readers;
+mod restore;
 mod schema;
 #[cfg(test)]
 mod tests;
@@ -35,14 +40,17 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::{oneshot, watch};
 
-pub use check::check;
+pub use backup::{Copied, Progress, backup};
+pub use check::{Checked, Contents, check, check_copy};
+pub use restore::{Restored, restore};
 
 use crate::{
     Accept, Accepted, Applied, Change, DeliveryPage, DevicePage, Error, Journal, OutcomeBatch,
     Recovered, Registry, Result, Store, Summary,
 };
+use health::Health;
 use readers::Reader;
-use writer::{Work, Writer};
+use writer::{LogState, Work, Writer};
 
 /// How the embedded store is opened.
 #[derive(Clone, Debug)]
@@ -72,7 +80,8 @@ impl Config {
     }
 }
 
-/// Opens or makes the store. A damaged or newer file is an error and stays untouched.
+/// Opens or makes the store. A damaged or newer file is an error that names it and its fault, and stays untouched;
+/// so does one whose log is damaged or gone.
 pub fn open(config: &Config) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(Embedded::open(config)?))
 }
@@ -92,7 +101,12 @@ pub struct Embedded {
 impl Embedded {
     /// Opens or makes the store and starts its threads. Blocks while it does.
     pub fn open(config: &Config) -> Result<Self> {
-        let lock = Arc::new(file::prepare(&config.path)?);
+        let file::Prepared { lock, has_log_tail } = file::prepare(&config.path)?;
+        let log = LogState {
+            is_noted: lock.log_was_left,
+            has_tail: has_log_tail,
+        };
+        let (lock, health) = (Arc::new(lock), Arc::new(Health::default()));
         let (writes, write_queue) = mpsc::channel(config.queue_max.max(1));
         let (reads, read_queue) = mpsc::channel(config.queue_max.max(1));
         let (writing, writer_alive) = watch::channel(());
@@ -103,6 +117,8 @@ impl Embedded {
             queue: write_queue,
             group_max: config.group_max.max(1),
             commits: commits.clone(),
+            health: health.clone(),
+            log,
             lock: lock.clone(),
             alive: writer_alive,
         };
@@ -111,6 +127,7 @@ impl Embedded {
             let reader = Reader {
                 db: file::open_reader(config)?,
                 queue: read_queue.clone(),
+                health: health.clone(),
                 _lock: lock.clone(),
                 _alive: reader_alive.clone(),
             };

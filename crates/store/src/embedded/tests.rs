@@ -99,7 +99,7 @@ async fn one_calls_failure_is_not_anothers() {
     drop(open);
     held.await.unwrap();
     assert_eq!(first.await, Ok(Accepted::New));
-    assert!(matches!(bad.await, Err(Error::Unavailable(_))));
+    assert!(matches!(bad.await, Err(Error::Row(_))));
     assert_eq!(last.await, Ok(Accepted::New));
     for number in [1, 2] {
         assert!(kept(&store, NotificationId::new(NOW, number)).await);
