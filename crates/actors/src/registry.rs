@@ -127,7 +127,9 @@ impl Registry {
 
     /// The user's rows that are not soft-deleted, newest `last_seen_at` first. A plain read; starts no actor.
     pub async fn list(&self, app: &AppId, user: &UserId) -> Result<Vec<Device>> {
-        let mut rows = self.0.store.devices_of(app, vec![user.clone()]).await?;
+        let mut rows = self
+            .read(self.0.store.devices_of(app, vec![user.clone()]))
+            .await?;
         rows.retain(|row| row.deleted_at.is_none());
         rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.last_seen_at, row.id)));
         Ok(rows)
@@ -135,8 +137,16 @@ impl Registry {
 
     /// One row of the user. A plain read; starts no actor.
     pub async fn get(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<Option<Device>> {
-        let rows = self.0.store.devices_by_id(app, vec![id]).await?;
+        let rows = self.read(self.0.store.devices_by_id(app, vec![id])).await?;
         Ok(rows.into_iter().find(|row| row.user == *user))
+    }
+
+    async fn read<T>(&self, read: impl Future<Output = fanfare_store::Result<T>>) -> Result<T> {
+        let longest = self.0.call_timeout;
+        match tokio::time::timeout(longest, read).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => Err(Error::Timeout(longest)),
+        }
     }
 
     /// Changes one row of the user; `None` when it is missing or somebody else's.

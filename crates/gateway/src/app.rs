@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -168,7 +169,19 @@ fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
         cache_bytes: settings.store.cache_bytes,
         ..embedded::Config::at(&path)
     };
-    embedded::open(&config).with_context(|| format!("cannot open the store {}", path.display()))
+    embedded::open(&config).map_err(|error| refused_store(error, directory))
+}
+
+/// Why the store cannot be opened, and what to do about it.
+fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error {
+    let advice = match &error {
+        fanfare_store::Error::Corrupt(_) => format!(
+            "; it was left as it is. `fanfare store check --data-dir {directory}` lists every fault, `fanfare store restore --from BACKUP --data-dir {directory}` puts a backup in its place",
+            directory = data_dir.display()
+        ),
+        _ => String::new(),
+    };
+    anyhow::anyhow!("cannot open the store: {error}{advice}")
 }
 
 fn serve(
