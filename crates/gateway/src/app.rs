@@ -179,6 +179,9 @@ fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error 
             "; it was left as it is. `fanfare store check --data-dir {directory}` lists every fault, `fanfare store restore --from BACKUP --data-dir {directory}` puts a backup in its place",
             directory = data_dir.display()
         ),
+        fanfare_store::Error::NewerSchema { .. } => {
+            format!("; {} was left as it is", data_dir.join(STORE_FILE).display())
+        }
         _ => String::new(),
     };
     anyhow::anyhow!("cannot open the store: {error}{advice}")

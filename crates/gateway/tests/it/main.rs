@@ -17,3 +17,4 @@ mod outside;
 mod process;
 mod reload;
 mod sending;
+mod store_commands;
