@@ -180,7 +180,10 @@ fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error 
             directory = data_dir.display()
         ),
         fanfare_store::Error::NewerSchema { .. } => {
-            format!("; {} was left as it is", data_dir.join(STORE_FILE).display())
+            format!(
+                "; {} was left as it is",
+                data_dir.join(STORE_FILE).display()
+            )
         }
         _ => String::new(),
     };

@@ -9,7 +9,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 use super::chance::Chance;
-use crate::harness::{World, apns_token, eventually, fcm_token};
+use crate::harness::{World, apns_token, eventually, fcm_token, text};
 use crate::outside::Client;
 
 const DEVICES: u32 = 40;
@@ -19,8 +19,8 @@ const NEW_MAX: u32 = 60;
 const RECIPIENTS_MAX: u64 = 8;
 
 pub(super) struct Senders {
-    /// Device id → address.
-    addresses: HashMap<String, String>,
+    /// User → device id and address.
+    devices: HashMap<String, (String, String)>,
     state: RefCell<State>,
 }
 
@@ -44,20 +44,28 @@ pub(super) struct Sent {
     pub(super) ended: Vec<(String, String, String)>,
 }
 
+impl Sent {
+    pub(super) fn users(&self) -> Vec<String> {
+        let users = self.body["to"]["users"].as_array().expect("users");
+        users.iter().map(text).collect()
+    }
+}
+
 impl Senders {
     /// Registers who is sent to.
     pub(super) async fn new(world: &World) -> Senders {
-        let mut addresses = HashMap::new();
+        let mut devices = HashMap::new();
         for number in 0..DEVICES {
             let (channel, token) = match number % 2 {
                 0 => ("ios_push", apns_token(number)),
                 _ => ("fcm", fcm_token(number)),
             };
             let user = format!("user-{number}");
-            addresses.insert(world.register(&user, channel, &token).await, token);
+            let device = world.register(&user, channel, &token).await;
+            devices.insert(user, (device, token));
         }
         Senders {
-            addresses,
+            devices,
             state: RefCell::default(),
         }
     }
@@ -132,31 +140,49 @@ impl Senders {
                 tokio::task::yield_now().await;
                 continue;
             };
-            if client.view(&id).await.is_none() {
+            let Some(view) = client.view(&id).await else {
                 continue;
+            };
+            if view["counts"]["delivered"] == view["recipients"] {
+                let users = self.state.borrow().sent[&key].users();
+                let devices = users.iter().map(|user| self.devices[user].0.clone());
+                self.shown(&key, devices.map(|device| (device, "delivered".to_owned())));
             }
+            // The rows come from the journal, the counts from memory; both are shown.
             let rows = client.deliveries(&id).await.unwrap_or_default();
-            let mut state = self.state.borrow_mut();
-            let kill = state.kill;
-            let sent = state.sent.get_mut(&key).expect("sent");
-            for row in rows {
-                if let Some(outcome) = row["outcome"].as_str() {
-                    let device = row["device_id"].as_str().expect("a device").to_owned();
-                    let shown = sent.shown.entry(device);
-                    let shown = shown.or_insert_with(|| (outcome.to_owned(), kill));
-                    assert_eq!(shown.0, outcome, "an outcome that was shown stays");
-                }
-            }
+            let ended = rows.iter().filter_map(|row| {
+                let outcome = row["outcome"].as_str()?.to_owned();
+                Some((text(&row["device_id"]), outcome))
+            });
+            self.shown(&key, ended);
         }
     }
 
-    /// One of those acknowledged last.
+    fn shown(&self, key: &str, ended: impl Iterator<Item = (String, String)>) {
+        let mut state = self.state.borrow_mut();
+        let kill = state.kill;
+        let sent = state.sent.get_mut(key).expect("sent");
+        for (device, outcome) in ended {
+            let shown = sent.shown.entry(device);
+            let shown = shown.or_insert_with(|| (outcome.clone(), kill));
+            assert_eq!(shown.0, outcome, "an outcome that was shown stays");
+        }
+    }
+
+    /// One of those acknowledged last that have not been seen to their end.
     fn any(&self, chance: &mut Chance) -> Option<(String, String)> {
         let state = self.state.borrow();
+        let open = |(_, sent): &(&String, &Sent)| sent.shown.len() < sent.users().len();
         let acknowledged = |(key, sent): (&String, &Sent)| Some((key.clone(), sent.id.clone()?));
-        let place = usize::try_from(chance.below(100)).expect("small");
-        let mut newest = state.sent.iter().rev().filter_map(acknowledged);
-        newest.nth(place)
+        let newest = state
+            .sent
+            .iter()
+            .rev()
+            .filter(open)
+            .filter_map(acknowledged);
+        let newest: Vec<_> = newest.take(20).collect();
+        let place = chance.below(newest.len() as u64);
+        newest.into_iter().nth(usize::try_from(place).ok()?)
     }
 
     /// Asks again for what was never answered, waits for every outcome, and reads them.
@@ -176,10 +202,10 @@ impl Senders {
             sent.ended = rows
                 .iter()
                 .map(|row| {
-                    let text = |field: &str| row[field].as_str().expect("a text").to_owned();
-                    let device = text("device_id");
-                    let address = self.addresses[&device].clone();
-                    (device, address, text("outcome"))
+                    let device = text(&row["device_id"]);
+                    let ours = |known: &&(String, String)| known.0 == device;
+                    let (_, address) = self.devices.values().find(ours).expect("ours");
+                    (device, address.clone(), text(&row["outcome"]))
                 })
                 .collect();
         }

@@ -32,10 +32,9 @@ pub(super) fn compare(world: &World, sent: &BTreeMap<String, Sent>, kills: &[Kil
         ..Account::default()
     };
     for (key, sent) in sent {
-        let users = sent.body["to"]["users"].as_array().expect("users");
         assert_eq!(
             sent.ended.len(),
-            users.len(),
+            sent.users().len(),
             "{key}: one delivery a device"
         );
         for (device, address, outcome) in &sent.ended {
