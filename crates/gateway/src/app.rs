@@ -60,12 +60,12 @@ impl App {
             Some(address) => Some(bind(address, "admin").await?),
             None => None,
         };
-        let store = open_store(settings)?;
+        let telemetry = Telemetry::new();
+        let store = open_store(settings, &telemetry)?;
         let vitals = Vitals::default();
         let senders = Senders::start(settings.sender_threads, &vitals)?;
         let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = config.apps.iter().cloned().unzip();
         let entrance = InForce::new(ingress_config(settings, doors)).context("making the doors")?;
-        let telemetry = Telemetry::new();
         let clock = Clock::system();
         let system = System::spawn(
             system_config(settings),
@@ -157,12 +157,16 @@ async fn bind(address: SocketAddr, name: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} (`{name}`)"))
 }
 
-fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+fn open_store(settings: &Settings, telemetry: &Telemetry) -> anyhow::Result<Arc<dyn Store>> {
     let directory = &settings.data_dir;
     std::fs::create_dir_all(directory)
         .with_context(|| format!("cannot make the data directory {}", directory.display()))?;
     let path = directory.join(STORE_FILE);
+    let telemetry = telemetry.clone();
     let config = embedded::Config {
+        on_commit: embedded::OnCommit::new(move |writes, time| {
+            telemetry.store_committed(writes, time);
+        }),
         readers: settings.store.readers,
         queue_max: settings.store.queue_max,
         group_max: settings.store.group_max,

@@ -27,9 +27,11 @@ mod tests;
 mod values;
 mod writer;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use fanfare_types::{
     AddressKey, AppId, Device, DeviceId, NotificationId, Outcome, Timestamp, UserId,
@@ -66,6 +68,32 @@ pub struct Config {
     pub group_max: usize,
     /// Page cache of each connection, in bytes.
     pub cache_bytes: usize,
+    /// Told of every commit; for metrics.
+    pub on_commit: OnCommit,
+}
+
+/// Is told how many writes a commit made durable, and how long it took. Runs on the writer thread, before the
+/// answers.
+#[derive(Clone)]
+pub struct OnCommit(Arc<dyn Fn(usize, Duration) + Send + Sync>);
+
+impl OnCommit {
+    pub fn new(told: impl Fn(usize, Duration) + Send + Sync + 'static) -> Self {
+        OnCommit(Arc::new(told))
+    }
+}
+
+impl Default for OnCommit {
+    /// Nobody wants to know.
+    fn default() -> Self {
+        OnCommit::new(|_, _| ())
+    }
+}
+
+impl fmt::Debug for OnCommit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnCommit")
+    }
 }
 
 impl Config {
@@ -76,6 +104,7 @@ impl Config {
             queue_max: 65_536,
             group_max: 1024,
             cache_bytes: 8 * 1024 * 1024,
+            on_commit: OnCommit::default(),
         }
     }
 }
@@ -117,6 +146,7 @@ impl Embedded {
             queue: write_queue,
             group_max: config.group_max.max(1),
             commits: commits.clone(),
+            on_commit: config.on_commit.clone(),
             health: health.clone(),
             log,
             lock: lock.clone(),

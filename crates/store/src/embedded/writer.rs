@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::fault;
 use super::health::Health;
 use super::lock::Lock;
+use super::{OnCommit, fault};
 use crate::{Error, Result};
 
 /// What the writer is sent.
@@ -74,6 +75,7 @@ pub(super) struct Writer {
     pub(super) queue: mpsc::Receiver<Msg>,
     pub(super) group_max: usize,
     pub(super) commits: Arc<AtomicU64>,
+    pub(super) on_commit: OnCommit,
     pub(super) health: Arc<Health>,
     pub(super) log: LogState,
     pub(super) lock: Arc<Lock>,
@@ -155,9 +157,11 @@ impl Writer {
     /// One transaction, and what its end says of the disk.
     fn attempt(&mut self, calls: &mut [Box<dyn Call>]) -> Result<()> {
         self.health.damage()?;
+        let started = Instant::now();
         let done = self.mend_log().and_then(|()| self.transaction(calls));
         match &done {
             Ok(()) => {
+                (self.on_commit.0)(calls.len(), started.elapsed());
                 self.commits.fetch_add(1, Ordering::Relaxed);
                 self.note_log(true);
                 self.health.wrote(Ok(()));
