@@ -244,6 +244,23 @@ pub(super) fn private() -> OpenOptions {
     options
 }
 
+/// Gives a file that an operator made (perhaps as root) to whoever owns the store, or else its directory: the
+/// gateway has to open it. Where that is not allowed it belongs to the gateway's own user already.
+pub(super) fn own_like(file: &Path, store: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, chown};
+        let directory = store.parent().filter(|parent| *parent != Path::new(""));
+        let directory = directory.unwrap_or_else(|| Path::new("."));
+        let like = std::fs::metadata(store).or_else(|_| std::fs::metadata(directory));
+        if let (Ok(like), Ok(own)) = (like, std::fs::metadata(file))
+            && like.uid() != own.uid()
+        {
+            drop(chown(file, Some(like.uid()), Some(like.gid())));
+        }
+    }
+}
+
 pub(super) fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);

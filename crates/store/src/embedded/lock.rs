@@ -8,7 +8,7 @@ use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
 
-use super::file::{beside, damaged, private, unavailable};
+use super::file::{beside, damaged, own_like, private, unavailable};
 use crate::{Error, Result};
 
 /// Held as long as any connection is open.
@@ -38,6 +38,7 @@ impl Lock {
         match file.try_lock() {
             Ok(()) => {
                 let log_was_left = text.ends_with(LOG_LEFT);
+                own_like(&beside, path);
                 let lock = Lock { file, log_was_left };
                 lock.write(log_was_left);
                 Ok(lock)

@@ -44,6 +44,7 @@ pub fn restore(
         .and_then(|backup| copy(&backup, &part.0, progress))
         .and_then(|()| sound(&part.0))
         .map_err(|error| file::in_file(from, error))?;
+    file::own_like(&part.0, path);
     let kept = keep(path, now)?;
     file::rename(&part.0, &beside(path, ".restored"))?;
     finish(path, &mut lock)?;
