@@ -7,6 +7,7 @@ use reqwest::StatusCode;
 
 use super::{Rig, refused_notification};
 use crate::harness::eventually;
+use crate::process::peak_kib;
 
 /// Callers at once, each asking again as soon as it has its answer.
 const CALLERS: usize = 100;
@@ -77,12 +78,4 @@ async fn calls_do_not_wait_for_a_disk_that_hangs() {
     let peak = peak_kib(rig.outside.serving.child.id().expect("alive"));
     println!("peak resident memory {} MiB", peak / 1024);
     assert!(peak < PEAK_KIB_MAX, "{peak} KiB");
-}
-
-/// `VmHWM` of a process.
-fn peak_kib(process: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).expect("a status");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let kib = line.and_then(|line| line.split_whitespace().nth(1));
-    kib.and_then(|kib| kib.parse().ok()).expect("VmHWM")
 }
