@@ -23,11 +23,11 @@ use fanfare_types::{
     Timestamp, UserId,
 };
 
-use crate::Result;
 use crate::dispatcher::DispatcherHandle;
 use crate::feeder::FeederHandle;
 use crate::live::LiveBooks;
 use crate::random::Random;
+use crate::{Error, Result};
 use gate::Gate;
 
 /// Cheap to clone.
@@ -40,6 +40,8 @@ pub(crate) type Waiting = AtomicUsize;
 /// What accepting is made of.
 pub(crate) struct Parts {
     pub(crate) limits: Limits,
+    /// Longest wait for the store.
+    pub(crate) call_timeout: Duration,
     pub(crate) admission: Arc<Admission>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) live: LiveBooks,
@@ -133,9 +135,19 @@ impl Notifications {
         self.0.gate.is_closed()
     }
 
-    /// Accepts: durable when it answers.
+    /// Accepts: durable when it answers. After [`Error::Timeout`] it may still be accepted, as after any answer
+    /// that is lost; the same idempotency key tells.
     pub async fn accept(&self, new: NewNotification) -> Result<Acceptance> {
-        accept::accept(&self.0, new).await
+        self.in_time(accept::accept(&self.0, new)).await
+    }
+
+    /// A disk that hangs must not keep callers waiting without end: what they hold is freed, and they are told.
+    async fn in_time<T>(&self, call: impl Future<Output = Result<T>>) -> Result<T> {
+        let longest = self.0.call_timeout;
+        match tokio::time::timeout(longest, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::Timeout(longest)),
+        }
     }
 
     /// `None` when there is no such notification in this app.
@@ -143,7 +155,8 @@ impl Notifications {
         if let Some(live) = self.0.live.get(app, id) {
             return Ok(Some(live_view(&live)));
         }
-        let summary = self.0.store.summary(app, id).await?;
+        let summary = self.in_time(async { Ok(self.0.store.summary(app, id).await?) });
+        let summary = summary.await?;
         Ok(summary.map(|summary| self.journal_view(&summary)))
     }
 
@@ -158,11 +171,19 @@ impl Notifications {
         limit: usize,
     ) -> Result<Option<DeliveryPage>> {
         let page = self.0.store.deliveries(app, id, outcome, start, limit);
-        Ok(page.await?)
+        self.in_time(async { Ok(page.await?) }).await
     }
 
     /// Cancels what has not been handed over; `None` when there is no such notification in this app.
     pub async fn cancel(&self, app: &AppId, id: NotificationId) -> Result<Option<View>> {
+        // A task of its own: a caller who goes away leaves nothing cancelled in the journal alone.
+        let (notifications, app) = (self.clone(), app.clone());
+        let cancelling = tokio::spawn(async move { notifications.cancelled(&app, id).await });
+        self.in_time(async { cancelling.await.unwrap_or(Err(Error::ShuttingDown)) })
+            .await
+    }
+
+    async fn cancelled(&self, app: &AppId, id: NotificationId) -> Result<Option<View>> {
         let Some(summary) = self.0.store.cancel(app, id).await? else {
             return Ok(None);
         };

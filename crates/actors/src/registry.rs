@@ -127,7 +127,9 @@ impl Registry {
 
     /// The user's rows that are not soft-deleted, newest `last_seen_at` first. A plain read; starts no actor.
     pub async fn list(&self, app: &AppId, user: &UserId) -> Result<Vec<Device>> {
-        let mut rows = self.0.store.devices_of(app, vec![user.clone()]).await?;
+        let mut rows = self
+            .read(self.0.store.devices_of(app, vec![user.clone()]))
+            .await?;
         rows.retain(|row| row.deleted_at.is_none());
         rows.sort_unstable_by_key(|row| std::cmp::Reverse((row.last_seen_at, row.id)));
         Ok(rows)
@@ -135,18 +137,18 @@ impl Registry {
 
     /// One row of the user. A plain read; starts no actor.
     pub async fn get(&self, app: &AppId, user: &UserId, id: DeviceId) -> Result<Option<Device>> {
-        let rows = self.0.store.devices_by_id(app, vec![id]).await?;
+        let rows = self.read(self.0.store.devices_by_id(app, vec![id])).await?;
         Ok(rows.into_iter().find(|row| row.user == *user))
     }
 
     /// The rows with these ids, whoever holds them, soft-deleted ones too. A plain read; starts no actor.
     pub async fn find(&self, app: &AppId, ids: Vec<DeviceId>) -> Result<Vec<Device>> {
-        Ok(self.0.store.devices_by_id(app, ids).await?)
+        self.read(self.0.store.devices_by_id(app, ids)).await
     }
 
     /// A page of a tenant's rows, for an administrator. A plain read, bounded in time by the store.
     pub async fn listing(&self, query: DeviceQuery) -> Result<Listing> {
-        Ok(self.0.store.listing(query).await?)
+        self.read(self.0.store.listing(query)).await
     }
 
     /// Marks the user's row with this device key `invalid`. Returns whether there was one that was not yet.
@@ -173,6 +175,15 @@ impl Registry {
             .call(app, user, Command::Deactivate(id))
             .await?
             .is_some())
+    }
+
+    /// A read, for as long as a call may take.
+    async fn read<T>(&self, read: impl Future<Output = fanfare_store::Result<T>>) -> Result<T> {
+        let longest = self.0.call_timeout;
+        match tokio::time::timeout(longest, read).await {
+            Ok(rows) => Ok(rows?),
+            Err(_) => Err(Error::Timeout(longest)),
+        }
     }
 
     /// Changes one row of the user; `None` when it is missing or somebody else's.

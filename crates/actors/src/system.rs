@@ -119,6 +119,7 @@ pub struct System {
     store: Arc<dyn Store>,
     telemetry: Telemetry,
     clock: Clock,
+    call_timeout: Duration,
     failed: watch::Receiver<Option<String>>,
 }
 
@@ -152,6 +153,7 @@ impl System {
         let admission = Arc::new(Admission::new(&config.admission, ids));
         let (store, telemetry) = (ways.store.clone(), ways.telemetry.clone());
         let clock = ways.clock.clone();
+        let call_timeout = config.call_timeout;
         let (handles, built) = oneshot::channel();
         let (give_up, failed) = watch::channel(None);
         let args = root::Args {
@@ -176,6 +178,7 @@ impl System {
             store,
             telemetry,
             clock,
+            call_timeout,
             failed,
         })
     }
@@ -215,7 +218,9 @@ impl System {
     }
 
     /// Why the gateway should get no traffic now; empty when ready (not draining, store writable, recovery under
-    /// way or done, no credential refused). A refused one is named: `credential:shop/ios_push`.
+    /// way or done, no credential refused). A store's trouble is named by its label (`store_unavailable`,
+    /// `store_corrupt`, …; `store_timeout` when it does not answer), a refused credential so:
+    /// `credential:shop/ios_push`.
     pub async fn unready(&self) -> Vec<String> {
         if self.is_draining() {
             return vec!["draining".to_owned()];
@@ -224,8 +229,11 @@ impl System {
         if self.failed.borrow().is_some() {
             why.push("failed".to_owned());
         }
-        if self.store.ping().await.is_err() {
-            why.push("store".to_owned());
+        // A store that does not answer is as good as one that refuses.
+        match tokio::time::timeout(self.call_timeout, self.store.ping()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => why.push(error.label().to_owned()),
+            Err(_) => why.push("store_timeout".to_owned()),
         }
         match self.handles.stats().await {
             Ok(pools) => {

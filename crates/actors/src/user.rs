@@ -23,6 +23,10 @@ use crate::{Error, Result};
 /// got on.
 const TRIES_MAX: usize = 32;
 
+/// How often a write of unknown outcome that did not happen is tried anew: a store in trouble is not helped by
+/// more of them.
+const UNKNOWN_MAX: usize = 2;
+
 /// `None` when there was nothing to change (no such row, or the rule did not hold).
 pub(crate) type Answer = Result<Option<Box<Registered>>>;
 
@@ -94,6 +98,7 @@ impl State {
         let Some(rules) = self.rules.of(&self.seat.key().app) else {
             return Ok(None);
         };
+        let mut unknown = 0;
         for _ in 0..TRIES_MAX {
             let Some(decision) = self.decide(command, &rules).await? else {
                 return Ok(None);
@@ -101,10 +106,14 @@ impl State {
             match self.context.store.apply(decision.change.clone()).await {
                 Ok(Applied::Done) => self.revoke(&decision),
                 Ok(Applied::Conflict) => continue,
-                Err(fanfare_store::Error::Unknown(_)) => {
+                Err(error @ fanfare_store::Error::Unknown(_)) => {
                     // It may have happened, so what it revokes is revoked either way.
                     self.revoke(&decision);
                     if !self.is_done(&decision).await? {
+                        unknown += 1;
+                        if unknown == UNKNOWN_MAX {
+                            return Err(error.into());
+                        }
                         continue;
                     }
                 }

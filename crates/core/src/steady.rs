@@ -2,7 +2,7 @@
 //! set; when the machine's clock is set, it follows slowly, and never jumps.
 //!
 //! So an hour is an hour, or at worst a hundredth more or less, for everything that waits: retries, pauses, expiry,
-//! provider tokens. Why the machine's clock is followed at all, and no faster: docs/adr/0018-a-clock-that-does-not-jump.md.
+//! provider tokens. Why the machine's clock is followed at all, and no faster: docs/adr/0016-a-clock-that-does-not-jump.md.
 
 use std::time::Duration;
 

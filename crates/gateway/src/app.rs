@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,7 +66,8 @@ impl App {
             Some(address) => Some(bind(address, "admin").await?),
             None => None,
         };
-        let store = open_store(settings)?;
+        let telemetry = Telemetry::new();
+        let store = open_store(settings, &telemetry)?;
         let vitals = Vitals::default();
         let senders = Senders::start(settings.sender_threads, &vitals)?;
         let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = config.apps.iter().cloned().unzip();
@@ -161,19 +163,41 @@ async fn bind(address: SocketAddr, name: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} (`{name}`)"))
 }
 
-fn open_store(settings: &Settings) -> anyhow::Result<Arc<dyn Store>> {
+fn open_store(settings: &Settings, telemetry: &Telemetry) -> anyhow::Result<Arc<dyn Store>> {
     let directory = &settings.data_dir;
     std::fs::create_dir_all(directory)
         .with_context(|| format!("cannot make the data directory {}", directory.display()))?;
     let path = directory.join(STORE_FILE);
+    let telemetry = telemetry.clone();
     let config = embedded::Config {
+        on_commit: embedded::OnCommit::new(move |writes, time| {
+            telemetry.store_committed(writes, time);
+        }),
         readers: settings.store.readers,
         queue_max: settings.store.queue_max,
         group_max: settings.store.group_max,
         cache_bytes: settings.store.cache_bytes,
         ..embedded::Config::at(&path)
     };
-    embedded::open(&config).with_context(|| format!("cannot open the store {}", path.display()))
+    embedded::open(&config).map_err(|error| refused_store(error, directory))
+}
+
+/// Why the store cannot be opened, and what to do about it.
+fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error {
+    let advice = match &error {
+        fanfare_store::Error::Corrupt(_) => format!(
+            "; it was left as it is. `fanfare store check --data-dir {directory}` lists every fault, `fanfare store restore --from BACKUP --data-dir {directory}` puts a backup in its place",
+            directory = data_dir.display()
+        ),
+        fanfare_store::Error::NewerSchema { .. } => {
+            format!(
+                "; {} was left as it is",
+                data_dir.join(STORE_FILE).display()
+            )
+        }
+        _ => String::new(),
+    };
+    anyhow::anyhow!("cannot open the store: {error}{advice}")
 }
 
 fn serve(

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 use crate::commands::serve::Unfinished;
-use crate::commands::{check, demo, dev, jwt, keys, send, serve, simulate};
+use crate::commands::{check, demo, dev, jwt, keys, send, serve, simulate, store};
 use crate::config::Unusable;
 
 /// A push gateway: one HTTP API in front of APNs and FCM, with a device registry, and nothing accepted is lost.
@@ -26,6 +26,7 @@ enum Command {
     Dev(dev::Args),
     Demo(demo::Args),
     Simulate(simulate::Args),
+    Store(store::Args),
     Send(send::Args),
     Keys(keys::Args),
     Jwt(jwt::Args),
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
         Command::Dev(args) => dev::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Store(args) => store::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Jwt(args) => jwt::run(&args),

@@ -171,10 +171,7 @@ impl From<fanfare_actors::Error> for Problem {
                 "idempotency_conflict",
                 "this Idempotency-Key was used for another request",
             ),
-            Error::Store(cause) => {
-                tracing::warn!(cause = cause.label(), %cause, "store call failed");
-                store_failure(&cause)
-            }
+            Error::Store(cause) => store_failure(&cause),
             Error::Timeout(_) => {
                 Problem::unavailable("timeout", "no answer in time; the work may still be done")
             }
@@ -195,8 +192,20 @@ impl From<fanfare_actors::Error> for Problem {
     }
 }
 
+/// The store itself says when it stops and begins to work. Said here once a call, it would fill the disk.
 fn store_failure(cause: &fanfare_store::Error) -> Problem {
     let detail = match cause {
+        fanfare_store::Error::Row(_) => {
+            tracing::error!(%cause, "a row of the store cannot be used");
+            return Problem::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                cause.label(),
+                "the store holds what cannot be read, or was given what it cannot keep; nothing was changed",
+            );
+        }
+        fanfare_store::Error::Corrupt(_) => {
+            "the store is damaged and takes no writes until it is restored; nothing was changed"
+        }
         fanfare_store::Error::Unknown(_) => {
             "the store did not say whether the write happened; read back, or repeat it (a notification with the same Idempotency-Key)"
         }

@@ -8,21 +8,26 @@
 //! An answer comes after the commit, and a read that begins after it sees the write. A call whose future is
 //! dropped once it was polled is still carried out.
 
+mod backup;
 mod check;
 mod codec;
+mod config;
 mod devices;
 mod fault;
 mod file;
+mod health;
 mod history;
 mod journal;
+mod lock;
+mod log;
 mod readers;
+mod restore;
 mod schema;
 #[cfg(test)]
 mod tests;
 mod values;
 mod writer;
 
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -35,44 +40,21 @@ use rusqlite::Connection;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::{Semaphore, oneshot, watch};
 
-pub use check::check;
+pub use backup::{Copied, Progress, backup};
+pub use check::{Checked, Contents, check, check_copy};
+pub use config::{Config, OnCommit};
+pub use restore::{Restored, restore};
 
 use crate::{
     Accept, Accepted, Applied, Change, DeliveryPage, DevicePage, DeviceQuery, Error, Journal,
     Listing, OutcomeBatch, Recovered, Registry, Result, Store, Summary,
 };
+use health::Health;
 use readers::Reader;
-use writer::{Work, Writer};
+use writer::{LogState, Work, Writer};
 
-/// How the embedded store is opened.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// The database file; made when absent. Its directory must exist.
-    pub path: PathBuf,
-    /// Threads that read (each with its own connection), at least 1.
-    pub readers: usize,
-    /// Calls that may wait for the writer, and as many again for the readers; the next one is answered
-    /// [`crate::Error::Overloaded`].
-    pub queue_max: usize,
-    /// Writes that share one commit at most.
-    pub group_max: usize,
-    /// Page cache of each connection, in bytes.
-    pub cache_bytes: usize,
-}
-
-impl Config {
-    pub fn at(path: &Path) -> Self {
-        Config {
-            path: path.to_owned(),
-            readers: 2,
-            queue_max: 65_536,
-            group_max: 1024,
-            cache_bytes: 8 * 1024 * 1024,
-        }
-    }
-}
-
-/// Opens or makes the store. A damaged or newer file is an error and stays untouched.
+/// Opens or makes the store. A damaged or newer file is an error that names it and its fault, and stays untouched;
+/// so does one whose log is damaged or gone.
 pub fn open(config: &Config) -> Result<Arc<dyn Store>> {
     Ok(Arc::new(Embedded::open(config)?))
 }
@@ -94,7 +76,12 @@ pub struct Embedded {
 impl Embedded {
     /// Opens or makes the store and starts its threads. Blocks while it does.
     pub fn open(config: &Config) -> Result<Self> {
-        let lock = Arc::new(file::prepare(&config.path)?);
+        let file::Prepared { lock, has_log_tail } = file::prepare(&config.path)?;
+        let log = LogState {
+            is_noted: lock.log_was_left,
+            has_tail: has_log_tail,
+        };
+        let (lock, health) = (Arc::new(lock), Arc::new(Health::default()));
         let (writes, write_queue) = mpsc::channel(config.queue_max.max(1));
         let (reads, read_queue) = mpsc::channel(config.queue_max.max(1));
         let (writing, writer_alive) = watch::channel(());
@@ -105,6 +92,9 @@ impl Embedded {
             queue: write_queue,
             group_max: config.group_max.max(1),
             commits: commits.clone(),
+            on_commit: config.on_commit.clone(),
+            health: health.clone(),
+            log,
             lock: lock.clone(),
             alive: writer_alive,
         };
@@ -113,6 +103,7 @@ impl Embedded {
             let reader = Reader {
                 db: file::open_reader(config)?,
                 queue: read_queue.clone(),
+                health: health.clone(),
                 _lock: lock.clone(),
                 _alive: reader_alive.clone(),
             };

@@ -14,9 +14,14 @@ pub enum Error {
     /// The write may or may not have happened: read back before saying either.
     #[error("outcome of the write unknown: {0}")]
     Unknown(String),
-    /// The file is damaged or not a database of ours; it was left as it is.
+    /// The file is damaged or not a database of ours; it was left as it is. Found while serving, it also ends
+    /// all writing until the store is opened anew.
     #[error("store damaged: {0}")]
     Corrupt(String),
+    /// One row cannot be read, or cannot be written as it is; other calls go on. A defect, or damage that only
+    /// `fanfare store check` finds whole.
+    #[error("row unusable: {0}")]
+    Row(String),
     /// The file was written by a newer Fanfare; it was left as it is.
     #[error(
         "store has schema {found}, this version knows up to {known}: use the newer fanfare, or restore a backup"
@@ -35,6 +40,7 @@ impl Error {
             Error::Overloaded => "store_overloaded",
             Error::Unknown(_) => "store_outcome_unknown",
             Error::Corrupt(_) => "store_corrupt",
+            Error::Row(_) => "store_row_unusable",
             Error::NewerSchema { .. } => "store_newer_schema",
             Error::Closed => "store_closed",
         }

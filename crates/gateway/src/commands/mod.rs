@@ -14,6 +14,7 @@ pub mod keys;
 pub mod send;
 pub mod serve;
 pub mod simulate;
+pub mod store;
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};

@@ -29,6 +29,13 @@ async fn health_readiness_metrics_and_stats() {
         metrics.contains("fanfare_") && metrics.contains("outcome=\"delivered\""),
         "{metrics}"
     );
+    let commits = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("fanfare_store_commit_seconds_count "));
+    assert!(
+        commits.is_some_and(|count| count != "0"),
+        "the disk is watched: {commits:?}"
+    );
     assert!(
         !metrics.contains("ada") && !metrics.contains(&apns_token(77)),
         "no user and no address in a metric"

@@ -41,9 +41,8 @@ impl Serving {
         arguments: &[&str],
         environment: &[(&str, &str)],
     ) -> Serving {
-        let mut command = command(directory, arguments);
-        command.envs(environment.iter().copied());
-        Serving::of(directory, command, async |_| {}).await
+        let serving = Serving::spawn(directory, arguments, environment);
+        serving.with_first_line(directory).await
     }
 
     /// Starts a command, does something with its process meanwhile, and waits for its first line.
@@ -52,29 +51,38 @@ impl Serving {
         arguments: &[&str],
         meanwhile: impl AsyncFnOnce(u32),
     ) -> Serving {
-        Serving::of(directory, command(directory, arguments), meanwhile).await
+        let serving = Serving::spawn(directory, arguments, &[]);
+        meanwhile(serving.child.id().expect("a running process")).await;
+        serving.with_first_line(directory).await
     }
 
-    async fn of(
+    /// Starts a command and waits for nothing.
+    pub(crate) fn spawn(
         directory: &Path,
-        mut command: Command,
-        meanwhile: impl AsyncFnOnce(u32),
+        arguments: &[&str],
+        environment: &[(&str, &str)],
     ) -> Serving {
-        command.stdout(Stdio::piped());
+        let mut command = command(directory, arguments);
+        command
+            .stdout(Stdio::piped())
+            .envs(environment.iter().copied());
         let log = std::fs::File::create(directory.join("stderr.log")).expect("a log file");
         let mut child = command.stderr(log).spawn().expect("a process");
-        meanwhile(child.id().expect("a running process")).await;
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let line = tokio::time::timeout(PATIENCE, lines.next_line())
-            .await
-            .expect("a line in time")
-            .expect("UTF-8");
-        let first_line = line.unwrap_or_else(|| panic!("no line; stderr: {}", log_of(directory)));
+        let lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
         Serving {
             child,
             lines,
-            first_line,
+            first_line: String::new(),
         }
+    }
+
+    async fn with_first_line(mut self, directory: &Path) -> Serving {
+        let line = tokio::time::timeout(PATIENCE, self.lines.next_line())
+            .await
+            .expect("a line in time")
+            .expect("UTF-8");
+        self.first_line = line.unwrap_or_else(|| panic!("no line; stderr: {}", log_of(directory)));
+        self
     }
 
     /// The address at the end of the first line.
@@ -107,4 +115,12 @@ impl Serving {
 /// What the process wrote to its log.
 pub(crate) fn log_of(directory: &Path) -> String {
     std::fs::read_to_string(directory.join("stderr.log")).expect("a log")
+}
+
+/// The most memory a process ever held, in KiB (`proc(5)`).
+pub(crate) fn peak_kib(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let number = line.and_then(|line| line.split_whitespace().nth(1));
+    number.and_then(|text| text.parse().ok()).expect("VmHWM")
 }

@@ -76,6 +76,22 @@ pub(super) fn scan(
     Ok(DevicePage { devices, next })
 }
 
+/// Rows that cannot be read, or are not found by their address.
+pub(super) fn unreadable(db: &Connection) -> Result<u64> {
+    let mut select = db.prepare(&SQL.all)?;
+    let mut rows = select.query([])?;
+    let mut unreadable = 0;
+    while let Some(row) = rows.next()? {
+        let found_by: Option<[u8; 16]> = row.get(3).ok();
+        let sound = row::device(row, None).is_ok_and(|device| {
+            let keys = [None, Some(&device.user)].map(|user| device.address.key(user).0);
+            found_by.is_some_and(|key| keys.contains(&key))
+        });
+        unreadable += u64::from(!sound);
+    }
+    Ok(unreadable)
+}
+
 /// One step: everything is checked before anything is written, so that a conflict leaves no trace in the
 /// transaction it shares with others.
 pub(super) fn apply(db: &Connection, change: &Change) -> Result<Applied> {

@@ -154,6 +154,23 @@ pub(super) fn unfinished(
     Ok(found)
 }
 
+/// Notifications whose message, targets or outcomes cannot be read.
+pub(super) fn unreadable(db: &Connection) -> Result<u64> {
+    let mut select = db.prepare(
+        "SELECT ended_delivered, ended_rejected, ended_dead, ended_expired, ended_cancelled,
+            ended_failed, recipients, cancelled, done, id, app, created_at, body, targets, seq, ended
+         FROM notifications JOIN records USING (seq)",
+    )?;
+    let mut rows = select.query([])?;
+    let mut unreadable = 0;
+    while let Some(row) = rows.next()? {
+        let (seq, inline) = (row.get(14)?, row.get(15).unwrap_or_default());
+        let sound = recovered(row).is_ok() && ended(db, seq, inline).is_ok();
+        unreadable += u64::from(!sound);
+    }
+    Ok(unreadable)
+}
+
 fn recovered(row: &Row<'_>) -> Result<Recovered> {
     let done = Done(row.get::<_, Option<Vec<u8>>>(8)?.unwrap_or_default());
     let text = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str()?);

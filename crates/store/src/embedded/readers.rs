@@ -6,15 +6,18 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::file::Lock;
+use super::health::Health;
+use super::lock::Lock;
 use crate::Result;
 
 /// What the readers are sent.
 pub(super) enum Msg {
-    Read(Box<dyn FnOnce(&mut Connection) + Send>),
+    Read(Job),
     /// Take no more, and finish what is queued.
     Close,
 }
+
+type Job = Box<dyn FnOnce(&mut Connection, &Health) + Send>;
 
 /// The closure as a message, and where its answer comes.
 pub(super) fn read<T, F>(work: F) -> (Msg, oneshot::Receiver<Result<T>>)
@@ -23,7 +26,13 @@ where
     F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
 {
     let (reply, answer) = oneshot::channel();
-    let job = move |db: &mut Connection| drop(reply.send(work(db)));
+    let job = move |db: &mut Connection, health: &Health| {
+        let end = work(db);
+        if let Err(error) = &end {
+            health.failed(error);
+        }
+        drop(reply.send(end));
+    };
     (Msg::Read(Box::new(job)), answer)
 }
 
@@ -40,6 +49,7 @@ pub(super) fn snapshot<T>(db: &Connection, read: impl FnOnce() -> Result<T>) -> 
 pub(super) struct Reader {
     pub(super) db: Connection,
     pub(super) queue: Arc<Mutex<mpsc::Receiver<Msg>>>,
+    pub(super) health: Arc<Health>,
     pub(super) _lock: Arc<Lock>,
     /// Dropped last: tells `close` that the thread is done.
     pub(super) _alive: watch::Receiver<()>,
@@ -49,7 +59,7 @@ impl Reader {
     pub(super) fn run(mut self) {
         while let Some(msg) = self.next() {
             if let Msg::Read(job) = msg {
-                job(&mut self.db);
+                job(&mut self.db, &self.health);
             }
         }
     }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use rusqlite::Connection;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::fault;
-use super::file::Lock;
+use super::health::Health;
+use super::lock::Lock;
+use super::{OnCommit, fault};
 use crate::{Error, Result};
 
 /// What the writer is sent.
@@ -73,9 +75,22 @@ pub(super) struct Writer {
     pub(super) queue: mpsc::Receiver<Msg>,
     pub(super) group_max: usize,
     pub(super) commits: Arc<AtomicU64>,
+    pub(super) on_commit: OnCommit,
+    pub(super) health: Arc<Health>,
+    pub(super) log: LogState,
     pub(super) lock: Arc<Lock>,
     /// Dropped last: tells `close` that the thread is done.
     pub(super) alive: watch::Receiver<()>,
+}
+
+/// What the writer knows of the log.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LogState {
+    /// The lock file says that the log holds commits.
+    pub(super) is_noted: bool,
+    /// It may end in a commit nobody was told of. It has to be emptied before more is written behind it: else a
+    /// later look could take the rest of it for lost commits.
+    pub(super) has_tail: bool,
 }
 
 impl Writer {
@@ -95,7 +110,7 @@ impl Writer {
             }
             self.commit(group);
         }
-        let end = self.empty_log();
+        let end = self.empty_log().map(drop);
         let Writer {
             db, lock, alive, ..
         } = self;
@@ -106,40 +121,70 @@ impl Writer {
         drop(alive);
     }
 
-    /// Commits a group and answers it. When it cannot be committed whole, each call is tried by itself, so
-    /// that one call's failure is not another's.
-    fn commit(&self, mut group: Vec<Box<dyn Call>>) {
+    /// Commits a group and answers it. When a call of it fails for a reason of its own, each is tried by itself,
+    /// so that one call's failure is not another's. When the disk refuses, all have the same answer: trying each
+    /// alone would only ask a failing disk a thousand times.
+    fn commit(&mut self, mut group: Vec<Box<dyn Call>>) {
         if group.is_empty() {
             return;
         }
         match self.attempt(&mut group) {
-            Ok(()) => group.into_iter().for_each(|call| call.answer(Ok(()))),
-            Err(error) if group.len() == 1 => group
-                .into_iter()
-                .for_each(|call| call.answer(Err(error.clone()))),
-            Err(error) => {
+            Err(error) if group.len() > 1 && fault::is_the_calls_own(&error) => {
                 tracing::warn!(%error, calls = group.len(), "group rolled back, writing call by call");
-                for mut call in group {
-                    let end = self.attempt(std::slice::from_mut(&mut call));
-                    call.answer(end);
-                }
+                self.commit_each(group);
             }
+            end => group.into_iter().for_each(|call| call.answer(end.clone())),
         }
     }
 
-    fn attempt(&self, calls: &mut [Box<dyn Call>]) -> Result<()> {
+    fn commit_each(&mut self, group: Vec<Box<dyn Call>>) {
+        let mut refused = Ok(());
+        for mut call in group {
+            let end = match &refused {
+                Ok(()) => self.attempt(std::slice::from_mut(&mut call)),
+                refused => refused.clone(),
+            };
+            if end
+                .as_ref()
+                .is_err_and(|error| !fault::is_the_calls_own(error))
+            {
+                refused.clone_from(&end);
+            }
+            call.answer(end);
+        }
+    }
+
+    /// One transaction, and what its end says of the disk.
+    fn attempt(&mut self, calls: &mut [Box<dyn Call>]) -> Result<()> {
+        self.health.damage()?;
+        let started = Instant::now();
+        let done = self.mend_log().and_then(|()| self.transaction(calls));
+        match &done {
+            Ok(()) => {
+                (self.on_commit.0)(calls.len(), started.elapsed());
+                self.commits.fetch_add(1, Ordering::Relaxed);
+                self.note_log(true);
+                self.health.wrote(Ok(()));
+            }
+            Err(error) if fault::is_the_calls_own(error) => {}
+            Err(error) => {
+                self.log.has_tail |= matches!(error, Error::Unknown(_));
+                self.health.failed(error);
+                self.health.wrote(Err(error));
+            }
+        }
+        done
+    }
+
+    fn transaction(&self, calls: &mut [Box<dyn Call>]) -> Result<()> {
         self.execute("BEGIN IMMEDIATE")?;
         let done = calls
             .iter_mut()
             .try_for_each(|call| call.run(&self.db))
             .and_then(|()| self.execute("COMMIT").map_err(fault::commit_failed));
-        match &done {
-            Ok(()) => {
-                self.commits.fetch_add(1, Ordering::Relaxed);
-            }
-            // Some failures have rolled back by themselves.
-            Err(_) if self.db.is_autocommit() => {}
-            Err(_) => self.execute("ROLLBACK")?,
+        // Some failures have rolled back by themselves.
+        if done.is_err() && !self.db.is_autocommit() {
+            self.execute("ROLLBACK")?;
         }
         done
     }
@@ -148,11 +193,32 @@ impl Writer {
         self.db.prepare_cached(sql)?.execute([]).map(drop)
     }
 
-    /// Copies the log back into the file, so that the file alone is the store.
-    fn empty_log(&self) -> Result<()> {
-        self.db.flush_prepared_statement_cache();
-        self.db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    /// Empties a log that may end in an unknown commit.
+    fn mend_log(&mut self) -> Result<()> {
+        if self.log.has_tail {
+            // A long reader in the way (a backup) is no reason to refuse writes.
+            self.empty_log()?;
+            self.log.has_tail = false;
+        }
         Ok(())
+    }
+
+    /// Copies the log back into the file, so that the file alone is the store. `false`: somebody reads in it.
+    fn empty_log(&mut self) -> Result<bool> {
+        self.db.flush_prepared_statement_cache();
+        let busy: bool = self
+            .db
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
+        if !busy {
+            self.note_log(false);
+        }
+        Ok(!busy)
+    }
+
+    fn note_log(&mut self, left: bool) {
+        if self.log.is_noted != left {
+            self.log.is_noted = left;
+            self.lock.log_left(left);
+        }
     }
 }

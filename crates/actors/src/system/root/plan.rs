@@ -199,6 +199,7 @@ impl Plan {
         let (waiting, sending) = (dispatcher.clone(), sending.clone());
         Notifications::new(notifications::Parts {
             limits: self.config.notifications.clone(),
+            call_timeout: self.config.call_timeout,
             admission: self.admission.clone(),
             store: self.ways.store.clone(),
             live,

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{OTHER_KEY, Refusal, body, outcome, people, with_another_app};
 use crate::harness::{Options, World, eventually};
-use crate::process::Serving;
+use crate::process::{Serving, peak_kib};
 
 /// The limits of the flooded gateway. What they bound is in docs/operations.md ("Memory").
 const LIMITS: &str = "[limits]\ndeliveries_max = 5000\ndeliveries_per_app_max = 3000\nbody_max = \"1MiB\"\nbodies_max = \"1MiB\"\n\
@@ -57,14 +57,6 @@ async fn without_pause(url: String, key: String, users: Vec<String>, lane: &'sta
         }
     }
     got
-}
-
-/// The most memory a process ever held, in KiB (`proc(5)`).
-fn peak_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.and_then(|text| text.parse().ok()).expect("VmHWM")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -59,6 +59,7 @@ pub(super) struct Statements {
     pub(super) by_key: String,
     pub(super) first_page: String,
     pub(super) next_page: String,
+    pub(super) all: String,
 }
 
 pub(super) static SQL: LazyLock<Statements> = LazyLock::new(|| {
@@ -82,6 +83,7 @@ pub(super) static SQL: LazyLock<Statements> = LazyLock::new(|| {
         by_key: select("WHERE app = ?1 AND address_key = ?2"),
         first_page: select("ORDER BY app, id LIMIT ?1"),
         next_page: select("WHERE (app, id) > (?1, ?2) ORDER BY app, id LIMIT ?3"),
+        all: select(""),
     }
 });
 
@@ -144,7 +146,7 @@ pub(super) fn collect(
 }
 
 /// Reads a row in the order of [`COLUMNS`]. `app` is the app of the row before, most often the same.
-fn device(row: &Row<'_>, app: Option<AppId>) -> Result<Device> {
+pub(super) fn device(row: &Row<'_>, app: Option<AppId>) -> Result<Device> {
     let text = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str()?);
     let app = match app {
         Some(app) if app.as_str() == text(0)? => app,
