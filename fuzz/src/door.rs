@@ -92,7 +92,9 @@ pub(crate) fn signed(header: &[u8], claims: &[u8]) -> String {
 pub(crate) fn user() -> String {
     let exp = NOW.as_seconds() + 600;
     let claims = format!(
-        r#"{{"sub":"ada","iss":"{ISSUER}","exp":{exp},"tenant_id":"acme","user_type":"staff"}}"#
+        r#"{{"sub":"ada","iss":"{ISSUER}","exp":{exp},"tenant_id":"acme","user_type":"staff",
+            "permissions":["DeviceTokens.ViewAll","DeviceTokens.View","DeviceTokens.Edit","DeviceTokens.Register",
+            "DeviceTokens.Delete","DeviceTokens.Active","DeviceTokens.Deactive"]}}"#
     );
     signed(br#"{"alg":"HS256","typ":"JWT"}"#, claims.as_bytes())
 }

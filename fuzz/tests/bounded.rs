@@ -93,6 +93,9 @@ fn the_corpora_reach_what_they_are_for() {
     for wanted in [200, 201, 202, 400, 404, 422] {
         assert!(found.contains(&wanted), "no {wanted} in {found:?}");
     }
+    for refused in [401, 403] {
+        assert!(!found.contains(&refused), "{refused}: not past the door");
+    }
     let good = corpus("jwt")
         .iter()
         .filter(|(_, input)| jwt::is_good(input))
