@@ -93,7 +93,7 @@ impl App {
             admin.as_ref().map(TcpListener::local_addr).transpose()?,
         );
         let servers = serve(api, admin, &entrance, &handles, &shutdown, &vitals);
-        telemetry.config_loaded(clock.now(), 0);
+        telemetry.config_loaded(clock.wall(), 0);
         let (api, admin) = addresses;
         Ok(App {
             api,

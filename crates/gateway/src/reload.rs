@@ -81,7 +81,7 @@ impl App {
         }
         in_force.apps = config.apps;
         self.telemetry
-            .config_loaded(self.clock.now(), changes.waiting.len());
+            .config_loaded(self.clock.wall(), changes.waiting.len());
         Ok(changes)
     }
 }
