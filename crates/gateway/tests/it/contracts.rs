@@ -6,6 +6,7 @@ mod fire;
 mod native;
 mod reserva;
 mod ring;
+mod together;
 
 use std::time::Duration;
 

@@ -70,53 +70,51 @@ async fn with_delete_on_dead_token_the_row_goes_on_410_and_on_bad_device_token()
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_contract_can_be_switched_off_and_all_are_served_unless_they_are() {
-    // Path, method, and the member that a failure has in the contract's shape.
-    let contracts = [
-        ("native", "/v1/devices", "code"),
-        ("ring", "/api/notifications/fcm/register", "error"),
-        ("reserva", "/api/v1/devices", "detail"),
+/// Word of the configuration, a path, and the member that a failure has in the contract's shape.
+const CONTRACTS: [(&str, &str, &str); 4] = [
+    ("native", "/v1/devices", "code"),
+    ("ring", "/api/notifications/fcm/register", "error"),
+    ("reserva", "/api/v1/devices", "detail"),
+    (
+        "device_token",
+        "/api/v1/DeviceToken/GetUserDevices/ada",
+        "message",
+    ),
+];
+
+async fn probe(world: &World, path: &str) -> (u16, Value) {
+    let claims = [
+        ("user_type", "staff"),
+        ("tenant_id", "acme"),
+        ("permissions", "DeviceTokens.View"),
     ];
-    let probe = async |world: &World, path: &str| {
-        let jwt = staff(world, "ada");
-        match path.contains("fcm") {
-            true => {
-                let body = json!({"deviceFingerprint": "f"});
-                answer(call(world, Method::DELETE, path, &jwt).json(&body)).await
-            }
-            false => answer(call(world, Method::GET, path, &jwt)).await,
+    let jwt = token_with(world, "ada", &claims);
+    match path.contains("fcm") {
+        true => {
+            let body = json!({"deviceFingerprint": "f"});
+            answer(call(world, Method::DELETE, path, &jwt).json(&body)).await
         }
-    };
-    let all = World::new().await;
-    for (name, path, _) in contracts {
-        assert_eq!(
-            probe(&all, path).await.0,
-            200,
-            "{name} is served by default"
-        );
+        false => answer(call(world, Method::GET, path, &jwt)).await,
     }
-    let edits: [fn(String) -> String; 3] = [
-        |text| {
-            text.replace(
-                "id = \"demo\"",
-                "id = \"demo\"\ncontracts = [\"ring\", \"reserva\"]",
-            )
-        },
-        |text| {
-            text.replace(
-                "id = \"demo\"",
-                "id = \"demo\"\ncontracts = [\"native\", \"reserva\"]",
-            )
-        },
-        |text| {
-            text.replace(
-                "id = \"demo\"",
-                "id = \"demo\"\ncontracts = [\"native\", \"ring\"]",
-            )
-        },
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn all_four_contracts_are_served_unless_they_are_switched_off() {
+    let world = World::new().await;
+    for (name, path, _) in CONTRACTS {
+        assert_eq!(probe(&world, path).await.0, 200, "{name}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_contract_can_be_switched_off_and_answers_404_in_its_own_shape() {
+    let edits: [fn(String) -> String; 4] = [
+        |text| but(text, "native"),
+        |text| but(text, "ring"),
+        |text| but(text, "reserva"),
+        |text| but(text, "device_token"),
     ];
-    for ((off, path, member), edit) in contracts.into_iter().zip(edits) {
+    for ((off, path, member), edit) in CONTRACTS.into_iter().zip(edits) {
         let world = World::with(Options {
             edit: Some(edit),
             ..Options::default()
@@ -125,8 +123,16 @@ async fn each_contract_can_be_switched_off_and_all_are_served_unless_they_are() 
         let (status, body) = probe(&world, path).await;
         assert_eq!(status, 404, "{off}: {body}");
         assert!(!body[member].is_null(), "{off}: in its own shape: {body}");
-        for (name, path, _) in contracts.into_iter().filter(|(name, ..)| *name != off) {
+        for (name, path, _) in CONTRACTS.into_iter().filter(|(name, ..)| *name != off) {
             assert_eq!(probe(&world, path).await.0, 200, "{name} beside {off}");
         }
     }
+}
+
+/// The configuration with all contracts but one.
+fn but(text: String, off: &str) -> String {
+    let others: Vec<_> = CONTRACTS.iter().map(|(name, ..)| *name).collect();
+    let others: Vec<_> = others.into_iter().filter(|name| *name != off).collect();
+    let line = format!("id = \"demo\"\ncontracts = {others:?}");
+    text.replace("id = \"demo\"", &line)
 }

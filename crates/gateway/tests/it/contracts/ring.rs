@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::json;
 
 use super::*;
-use crate::harness::{apns_token, eventually, text};
+use crate::harness::{eventually, text};
 
 const PATH: &str = "/api/notifications/fcm/register";
 
@@ -165,45 +165,4 @@ async fn the_session_may_be_a_cookie() {
         .header("cookie", format!("session={jwt}"));
     ok(by_cookie.json(&body)).await;
     assert_eq!(rows_of(&world, "ada").await[0]["platform"], "web");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_device_of_one_contract_is_seen_by_all_and_reached_by_every_push() {
-    let world = World::new().await;
-    // The same person, whichever surface they come through.
-    register(&world, "staff:42", "phone", &fcm("ring")).await;
-    let staff = staff(&world, "42");
-    let path = "/api/v1/devices";
-    let body = json!({"fcm_token": fcm("reserva"), "device_name": "Chrome"});
-    ok(call(&world, Method::POST, &format!("{path}/register"), &staff).json(&body)).await;
-    world.register("staff:42", "ios_push", &apns_token(7)).await;
-    let listed = ok(call(&world, Method::GET, path, &staff)).await;
-    assert_eq!(listed["total"], 3, "{listed}");
-    assert_eq!(world.devices("staff:42").await.len(), 3);
-    assert_eq!(
-        world.ended(&world.send_to(&["staff:42"]).await).await["delivered"],
-        3
-    );
-    // Each changes what another made: the ids are one, in two spellings.
-    let phone = rows_of(&world, "staff:42").await;
-    let phone = phone
-        .iter()
-        .find(|row| row["device_key"] == "phone")
-        .expect("Ring's");
-    let items = listed["items"].as_array().expect("items").clone();
-    let hex = |row: &Value| text(&row["id"]).replace('-', "");
-    let of_uuid = |uuid: &str| uuid.len();
-    assert_eq!(of_uuid(&text(&phone["id"])), 36);
-    assert!(items.iter().all(|item| hex(item).len() == 24));
-    let chrome = items
-        .iter()
-        .find(|item| item["device_name"] == "Chrome")
-        .expect("Reserva's");
-    let native = format!("/v1/devices/{}", text(&chrome["id"]));
-    let jwt = world.jwt("staff:42", Duration::from_secs(60));
-    let got = ok(call(&world, Method::GET, &native, &jwt)).await;
-    assert_eq!(got["device"]["device_name"], "Chrome");
-    unregister(&world, "staff:42", "phone").await;
-    let listed = ok(call(&world, Method::GET, path, &staff)).await;
-    assert_eq!(listed["total"], 2);
 }
