@@ -64,7 +64,7 @@ pub(crate) enum Msg {
     /// A notification of the app was cancelled.
     Cancelled,
     /// The credential has other limits.
-    Limits(Limits),
+    Limits(Box<Limits>),
     /// Another credential has taken over: give away what waits, and stop when the last connection is closed.
     Retire,
     /// Deliveries of a pool that has retired.
@@ -204,7 +204,7 @@ impl State {
                 self.core.on_no_token(refused, world);
             }
             Msg::Cancelled => self.core.on_cancelled(world),
-            Msg::Limits(limits) => self.core.on_limits(limits, world),
+            Msg::Limits(limits) => self.core.on_limits(*limits, world),
             Msg::Retire => {
                 self.is_retired = true;
                 self.core.on_retired(world);

@@ -248,7 +248,7 @@ impl Child {
         if let Some(pool) = &self.actor {
             // One that just died starts again with them.
             let limits = entry.credential.limits(recovery);
-            drop(pool.cast(pool::Msg::Limits(limits)));
+            drop(pool.cast(pool::Msg::Limits(Box::new(limits))));
         }
         self.entry.credential = entry.credential;
         self

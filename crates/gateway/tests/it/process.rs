@@ -94,6 +94,15 @@ impl Serving {
             .to_owned()
     }
 
+    /// The most memory it ever held, in KiB (`proc(5)`).
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let pid = self.child.id().expect("a process");
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number.and_then(|text| text.parse().ok()).expect("VmHWM")
+    }
+
     pub(crate) async fn signal(&self, name: &str) {
         let pid = self.child.id().expect("a running process").to_string();
         let sent = Command::new("kill")

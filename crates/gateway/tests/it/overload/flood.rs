@@ -99,8 +99,7 @@ async fn a_flood_is_refused_within_the_memory_bound_and_what_was_accepted_ends_o
             ended(&world, key, id).await;
         }
     }
-    let pid = serving.child.id().expect("a process");
-    let peak = peak_kib(pid) / 1024;
+    let peak = serving.peak_kib() / 1024;
     println!(
         "{} notifications accepted, {refused} refused, peak {peak} MiB",
         seen.len()
