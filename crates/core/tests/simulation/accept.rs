@@ -258,17 +258,12 @@ impl Sim {
             let ordinals = 0..u32::try_from(count).expect("few");
             let ended = ordinals.map(|n| (id, n, fanfare_types::Outcome::Cancelled));
             let write = Write::Record(ended.collect());
-            self.write(write, Task::CancelEnded(app, id));
+            self.write(write, Task::CancelEnded(id));
         }
     }
 
     /// Whoever cancelled is answered when what never came into memory is over, too.
-    pub(crate) fn cancel_ended(
-        &mut self,
-        _app: usize,
-        id: NotificationId,
-        wrote: Result<Wrote, Trouble>,
-    ) {
+    pub(crate) fn cancel_ended(&mut self, id: NotificationId, wrote: Result<Wrote, Trouble>) {
         if wrote.is_ok() {
             self.books.cancel_acknowledged(id);
         }

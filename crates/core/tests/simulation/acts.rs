@@ -65,7 +65,7 @@ impl Sim {
             6 => self.disturb_tokens(),
             7 => self.disturb_disk(),
             8 => self.kill_some_actor(),
-            9 => self.crash(),
+            9 => self.crash_soon(),
             10 => self.begin_drain(),
             _ => self.set_clock(),
         }
@@ -308,8 +308,12 @@ impl Sim {
                 Actor::Line(self.dice.pick(&lines))
             }
             _ => {
-                let app = self.dice.below(self.options.apps);
-                let user = self.dice.below(self.users.len());
+                let busy = self.g.users.iter().filter(|(_, calls)| !calls.is_empty());
+                let busy: Vec<_> = busy.map(|(name, _)| *name).collect();
+                if busy.is_empty() {
+                    return;
+                }
+                let (app, user) = self.dice.pick(&busy);
                 return self.user_dies(app, user);
             }
         };
@@ -317,6 +321,17 @@ impl Sim {
             self.g.hammered = Some(actor);
         }
         self.kill(actor);
+    }
+
+    /// At once, or in the middle of work that was just begun.
+    fn crash_soon(&mut self) {
+        if self.dice.chance(300) {
+            return self.crash();
+        }
+        self.ask_to_send();
+        self.ask_to_register();
+        let most = self.dice.pick(&[5, 50, 500]);
+        self.later_within(0, most, Event::Crash);
     }
 
     fn set_clock(&mut self) {

@@ -80,7 +80,7 @@ pub(crate) enum Task {
     /// Read a user's rows, then the address' holder, then decide.
     Own(Box<Op>),
     Holder(Box<Op>, Vec<Device>),
-    Decide(Box<Op>, Vec<Device>, Option<Device>),
+    Decide(Box<Op>, Vec<Device>, Option<Box<Device>>),
     Applied(Box<Op>, Box<Decision>),
     /// Read back a write of unknown outcome.
     ReadBack(Box<Op>, Box<Decision>, Option<u64>),
@@ -91,9 +91,9 @@ pub(crate) enum Task {
     Record(u64, Vec<Ended>, u64),
     Recorded(u64, Vec<Ended>, u64),
     CancelWritten(usize, NotificationId),
-    CancelEnded(usize, NotificationId),
+    CancelEnded(NotificationId),
     Walk(Box<Walk>),
-    Bury(Suspect, u32),
+    Bury(Box<Suspect>, u32),
     /// Make a provider token for a pool's life.
     Renewed(usize, u64, Result<(Duration, Duration), bool>),
     Prune,
@@ -119,6 +119,7 @@ pub(crate) enum Event {
     Line(u64, LineEvent),
     Restart(Actor),
     Kill(Actor),
+    Crash,
     DrainOver,
 }
 

@@ -308,7 +308,7 @@ impl Sim {
         self.tell(line, News::Opened);
         // APNs allows one stream at first, FCM tells at once.
         let pool = self.line(line).pool;
-        let is_apns = pool % WAYS == 0;
+        let is_apns = pool.is_multiple_of(WAYS);
         let streams = self.streams_of(pool);
         if is_apns {
             self.streams(line, 1);

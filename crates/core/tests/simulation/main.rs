@@ -2,6 +2,11 @@
 //! source of chance, in a modelled world of stores, providers, networks, users and crashes. What is real, what is
 //! modelled, what is checked and how to replay a seed is in `docs/simulation.md`.
 
+#![allow(
+    clippy::print_stdout,
+    reason = "a failing seed says how it came to that"
+)]
+
 mod accept;
 mod acts;
 mod books;

@@ -21,6 +21,9 @@ use crate::sim::Sim;
 const URGENT_WEIGHT: u32 = 8;
 /// One in so many streams is kept for urgent ones.
 const URGENT_SHARE: usize = 10;
+/// So many wakes in a row, each so many milliseconds at most after the one before, are too many.
+const SPIN_MAX: u32 = 50;
+const SPIN_WITHIN: u64 = 10;
 /// A quiet app's push is handed over within this time.
 const QUIET_WAIT: u64 = 2_000;
 
@@ -58,6 +61,8 @@ pub(crate) struct PoolShell {
     /// When pushes were handed over within the last second.
     last_second: VecDeque<u64>,
     drained: bool,
+    /// Wakes in a row that came soon one after the other, and the last one.
+    wakes: (u32, u64),
 }
 
 impl PoolShell {
@@ -89,6 +94,7 @@ impl PoolShell {
             order: Vec::new(),
             last_second: VecDeque::new(),
             drained: false,
+            wakes: (0, 0),
         }
     }
 
@@ -113,6 +119,7 @@ impl Sim {
         {
             return;
         }
+        self.check_spin(pool, &msg);
         self.look_at(pool, &msg);
         let Sim { g, dice, .. } = self;
         let mut effects = Vec::new();
@@ -149,6 +156,16 @@ impl Sim {
             self.forget_drained(pool);
             self.drain_on(Drain::Pools);
         }
+    }
+
+    /// What is due is done, and not asked for again and again.
+    fn check_spin(&mut self, pool: usize, msg: &Msg) {
+        let at = self.at;
+        let (wakes, last) = &mut self.g.pools[pool].wakes;
+        let soon = matches!(msg, Msg::Wake(_)) && at < *last + SPIN_WITHIN;
+        *wakes = if soon { *wakes + 1 } else { 0 };
+        *last = at;
+        assert!(*wakes < SPIN_MAX, "pool {pool} spins");
     }
 
     /// What the books learn from a message, before the pool does.

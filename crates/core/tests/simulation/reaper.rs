@@ -76,7 +76,7 @@ impl Sim {
 
     fn take_in(&mut self, answers: Answers) {
         for dead in answers.dead {
-            self.later(Duration::ZERO, Event::Task(Task::Bury(dead, TRIES_MAX)));
+            self.later(Duration::ZERO, begin(dead));
         }
         let now = self.now();
         let guards = &mut self.g.reaper.guards;
@@ -106,7 +106,7 @@ impl Sim {
             "a credential that never was any good empties the registry"
         );
         for suspect in ruling.mark {
-            self.later(Duration::ZERO, Event::Task(Task::Bury(suspect, TRIES_MAX)));
+            self.later(Duration::ZERO, begin(suspect));
         }
         if let Some(at) = ruling.wake_at {
             let due = Event::Mail(Actor::Reaper, Msg::Due(pool));
@@ -117,7 +117,8 @@ impl Sim {
     pub(crate) fn bury(&mut self, suspect: Suspect, tries: u32) {
         if self.read_fails() {
             if tries > 1 {
-                self.later(RETRY_DELAY, Event::Task(Task::Bury(suspect, tries - 1)));
+                let again = Task::Bury(Box::new(suspect), tries - 1);
+                self.later(RETRY_DELAY, Event::Task(again));
             }
             return;
         }
@@ -135,4 +136,8 @@ impl Sim {
         let command = Command::Bury(id, suspect.since);
         self.call_user(Op::new(suspect.app, user, command));
     }
+}
+
+fn begin(suspect: Suspect) -> Event {
+    Event::Task(Task::Bury(Box::new(suspect), TRIES_MAX))
 }

@@ -152,6 +152,7 @@ impl Sim {
             Event::Line(line, event) => self.on_line(line, event),
             Event::Restart(actor) => self.restart(actor),
             Event::Kill(actor) => self.kill(actor),
+            Event::Crash => self.crash(),
             Event::DrainOver => self.drain_over(),
         }
     }
@@ -176,13 +177,13 @@ impl Sim {
             Task::Admit(accepting) => self.admit(accepting),
             Task::Own(op) => self.read_own(op),
             Task::Holder(op, own) => self.read_holder(op, own),
-            Task::Decide(op, own, holder) => self.decide(op, &own, holder.as_ref()),
+            Task::Decide(op, own, holder) => self.decide(op, &own, holder.as_deref()),
             Task::ReadBack(op, decision, change) => self.read_back(op, &decision, change),
             Task::Route(life, app, batch) => self.read_route(life, app, batch),
             Task::RouteDone(life, read) => self.routed(life, read),
             Task::Record(life, endings, delay) => self.record(life, endings, delay),
             Task::Walk(walk) => self.walk_on(walk),
-            Task::Bury(suspect, tries) => self.bury(suspect, tries),
+            Task::Bury(suspect, tries) => self.bury(*suspect, tries),
             Task::Renewed(pool, life, token) => {
                 if self.g.life(Actor::Pool(pool)) == life {
                     self.post(Actor::Pool(pool), Place::Nowhere, Msg::Token(token));
@@ -328,7 +329,8 @@ impl Sim {
                 wrote = Ok(done);
             }
         }
-        self.later_within(0, 2, Event::Written(task, wrote, change));
+        let most = self.options.store.latency_max.div_ceil(8);
+        self.later_within(0, most, Event::Written(task, wrote, change));
     }
 
     /// What the books learn from a commit. Returns the number of a change.
@@ -358,7 +360,7 @@ impl Sim {
             Task::Applied(op, decision) => self.applied(op, *decision, wrote, change),
             Task::Recorded(life, endings, delay) => self.recorded(life, endings, delay, wrote),
             Task::CancelWritten(app, id) => self.cancel_written(app, id, wrote),
-            Task::CancelEnded(app, id) => self.cancel_ended(app, id, wrote),
+            Task::CancelEnded(id) => self.cancel_ended(id, wrote),
             other => unreachable!("{other:?} waits for no write"),
         }
     }
@@ -398,7 +400,7 @@ impl Sim {
         let now = self.now();
         let well_since = now - Duration::from_millis(self.at - healed_at);
         let overdue = |over_by: Timestamp| now > over_by.max(well_since) + PATIENCE;
-        if self.steps % 64 != 0 {
+        if !self.steps.is_multiple_of(64) {
             return;
         }
         for (key, fate) in &self.books.fates {

@@ -131,7 +131,7 @@ impl Sim {
             .address()
             .map(|address| self.policy().key(address, &self.users[op.user]));
         let holder = key.and_then(|key| self.store.holder(&self.apps[op.app], key).cloned());
-        self.read_then(Task::Decide(op, own, holder));
+        self.read_then(Task::Decide(op, own, holder.map(Box::new)));
     }
 
     pub(crate) fn decide(&mut self, op: Box<Op>, own: &[Device], holder: Option<&Device>) {
