@@ -11,7 +11,7 @@ use fanfare_types::{
 
 use crate::books::Place;
 use crate::coverage::Seen;
-use crate::event::{Actor, Msg, Task, key};
+use crate::event::{Actor, Msg, Task};
 use crate::gateway::Drain;
 use crate::sim::Sim;
 use crate::store::{Trouble, Write, Wrote};
@@ -222,7 +222,7 @@ impl Sim {
             return;
         }
         for delivery in &batch {
-            self.books.enters(key(delivery), Place::At(Actor::Feeder));
+            self.books.enters(delivery, Place::At(Actor::Feeder));
         }
         let from = Place::At(Actor::Feeder);
         self.post(Actor::Dispatcher, from, Msg::Deliveries(batch));

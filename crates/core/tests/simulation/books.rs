@@ -157,10 +157,14 @@ impl Books {
         }
     }
 
-    /// It comes into memory, where it must not be, and its outcome must not be known.
-    pub(crate) fn enters(&mut self, key: Key, to: Place) {
+    /// It comes into memory, where it is not, and its outcome is not known.
+    pub(crate) fn enters(&mut self, delivery: &Delivery, to: Place) {
+        let key = key(delivery);
+        // Who cancels what is not in memory ends it in the journal, while the feeder may just be bringing it in.
+        let cancelled = delivery.live.progress.is_cancelled();
         let fate = self.fate(key);
-        assert!(fate.outcome.is_none(), "{key:?} was over and is sent again");
+        let over = fate.outcome.is_some() && !cancelled;
+        assert!(!over, "{key:?} was over and is sent again");
         fate.attempts = 0;
         fate.auth_refreshes = 0;
         fate.not_sent = 0;
@@ -202,6 +206,17 @@ impl Books {
             fate.lost |= lost;
             self.put(key, Place::Nowhere);
         }
+    }
+
+    /// It came to its pool. Returns whether with another address than before. Whoever was routed anew begins anew with what was surely not processed.
+    pub(crate) fn routed(&mut self, delivery: &Delivery, at: u64) -> bool {
+        let device = delivery.device.as_ref().map(|(id, _)| *id);
+        let fate = self.fate(key(delivery));
+        fate.not_sent = 0;
+        fate.routed = device.map(|device| (device, delivery.routed_at));
+        fate.in_pool_since.get_or_insert(at);
+        let before = fate.address.replace(delivery.address.clone());
+        before.is_some_and(|before| before != delivery.address)
     }
 
     /// The pool hands it over now: it must be time, and nothing may stand against it.

@@ -37,7 +37,7 @@ use coverage::{Coverage, Seen};
 use sim::Sim;
 
 /// Seeds of an ordinary test run.
-const SEEDS: u64 = 2_000;
+const SEEDS: u64 = 3_000;
 
 /// Lines of a failing seed's trace that are printed.
 const LAST_LINES: usize = 40;
@@ -83,7 +83,11 @@ fn run_all(seeds: Range<u64>, coverage: &mut Coverage) {
             if failed.is_empty() {
                 tell(seed);
             }
-            failed.push(why);
+            let seeds = seed - first + 1;
+            failed.push(format!(
+                "{why} (after {seeds} seeds, {:?})",
+                begun.elapsed()
+            ));
         }
         if (seed - first) % 50_000 == 49_999 {
             println!("{} seeds in {:?}", seed - first + 1, begun.elapsed());

@@ -61,6 +61,8 @@ pub(crate) struct PoolShell {
     /// When pushes were handed over within the last second.
     last_second: VecDeque<u64>,
     drained: bool,
+    /// Pushes that went while the breaker was half open and have not come back.
+    probes: usize,
     /// Wakes in a row that came soon one after the other, and the last one.
     wakes: (u32, u64),
 }
@@ -94,6 +96,7 @@ impl PoolShell {
             order: Vec::new(),
             last_second: VecDeque::new(),
             drained: false,
+            probes: 0,
             wakes: (0, 0),
         }
     }
@@ -150,8 +153,8 @@ impl Sim {
         for effect in effects {
             self.pool_does(pool, effect);
         }
-        self.check_order(pool);
-        self.check_one_probe(pool);
+        let handed = self.check_order(pool);
+        self.check_one_probe(pool, handed);
         if self.g.drain != Drain::No {
             self.forget_drained(pool);
             self.drain_on(Drain::Pools);
@@ -174,14 +177,8 @@ impl Sim {
         match msg {
             Msg::Work(batch) => {
                 for delivery in batch {
-                    let device = delivery.device.as_ref().map(|(id, _)| *id);
-                    let at = self.at;
-                    let fate = self.books.fate(key(delivery));
-                    fate.routed = device.map(|device| (device, delivery.routed_at));
-                    fate.in_pool_since.get_or_insert(at);
-                    let before = fate.address.replace(delivery.address.clone());
-                    if before.is_some_and(|before| before != delivery.address) {
-                        self.coverage.mark(Seen::RoutedAnew);
+                    if self.books.routed(delivery, self.at) {
+                        self.mark(Seen::RoutedAnew);
                     }
                 }
             }
@@ -217,6 +214,9 @@ impl Sim {
         let at = self.at;
         let life = self.g.life(Actor::Pool(pool));
         let shell = &mut self.g.pools[pool];
+        if matches!(news, News::Returned(_) | News::Closed) {
+            shell.probes = 0;
+        }
         if let News::Returned(batch) = news {
             for Returned { job, how } in batch {
                 self.books
@@ -385,8 +385,10 @@ impl Sim {
     }
 
     /// While urgent deliveries wait that could go, bulk goes once in so many of them.
-    fn check_order(&mut self, pool: usize) {
+    /// Returns how many went.
+    fn check_order(&mut self, pool: usize) -> usize {
         let order = std::mem::take(&mut self.g.pools[pool].order);
+        let handed = order.len();
         let contested = order.contains(&true) && self.urgent_that_waits(pool).is_some();
         for bulk in order {
             let streak = &mut self.g.pools[pool].streak;
@@ -403,6 +405,7 @@ impl Sim {
                 self.mark(Seen::UrgentFirst);
             }
         }
+        handed
     }
 
     /// An urgent delivery that waits in this pool and could go.
@@ -455,8 +458,15 @@ impl Sim {
     }
 
     /// While the breaker is not closed, one push goes at a time.
-    fn check_one_probe(&mut self, pool: usize) {
-        match self.g.pools[pool].core.figures(self.now()).breaker {
+    fn check_one_probe(&mut self, pool: usize, handed: usize) {
+        let breaker = self.g.pools[pool].core.figures(self.now()).breaker;
+        let probes = &mut self.g.pools[pool].probes;
+        *probes = match breaker {
+            "half_open" => *probes + handed,
+            _ => 0,
+        };
+        assert!(*probes <= 1, "a credential in doubt is tried with one push");
+        match breaker {
             "half_open" => self.mark(Seen::Probe),
             "open" => self.mark(Seen::BreakerOpen),
             _ => {}

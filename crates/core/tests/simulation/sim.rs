@@ -329,8 +329,13 @@ impl Sim {
                 wrote = Ok(done);
             }
         }
-        let most = self.options.store.latency_max.div_ceil(8);
-        self.later_within(0, most, Event::Written(task, wrote, change));
+        // The writer answers in the order of its commits.
+        let delay = self
+            .dice
+            .between(0, self.options.store.latency_max.div_ceil(8));
+        self.store.answers_at = self.store.answers_at.max(self.at + delay);
+        let at = self.store.answers_at;
+        self.enqueue(at, Event::Written(task, wrote, change));
     }
 
     /// What the books learn from a commit. Returns the number of a change.

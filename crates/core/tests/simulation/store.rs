@@ -50,8 +50,9 @@ pub(crate) struct Store {
     pub(crate) journal: BTreeMap<NotificationId, Entry>,
     /// What has an ordinal without outcome.
     unfinished: BTreeSet<NotificationId>,
-    /// The writer's time: commits are in order.
+    /// The writer's time: commits are in order, and so are its answers.
     pub(crate) commits_at: u64,
+    pub(crate) answers_at: u64,
 }
 
 impl Store {

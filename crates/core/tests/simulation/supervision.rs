@@ -167,6 +167,7 @@ impl Sim {
         self.g = Gateway::new(&self.options, &self.apps, run);
         self.g.up = false;
         self.store.commits_at = self.at;
+        self.store.answers_at = self.at;
         self.later_within(50, 1_000, Event::Start);
     }
 

@@ -197,6 +197,10 @@ impl Sim {
         change: Option<u64>,
     ) {
         if self.is_orphaned(&op) {
+            // The write and what follows from it at once are a task of their own.
+            if matches!(wrote, Ok(Wrote::Done) | Err(Trouble::Unknown)) {
+                self.revoke(&decision);
+            }
             return;
         }
         match wrote {
