@@ -142,7 +142,7 @@ impl Sim {
         };
         if here > 0 {
             let live = Arc::new(live(&record, Counts::default()));
-            self.g.live.insert(live.id, live.clone());
+            self.g.enter(&live);
             new.live = Some(live);
         }
         new.record = Some(record.clone());

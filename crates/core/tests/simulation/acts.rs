@@ -221,7 +221,7 @@ impl Sim {
         let line = self.dice.pick(&lines);
         let most = self.options.streams as usize;
         let event = match self.dice.below(8) {
-            0 | 1 => LineEvent::GoesAway,
+            0 | 1 => LineEvent::GoesAway(self.dice.chance(200)),
             2 | 3 => LineEvent::Dies,
             4 => LineEvent::GoesSilent,
             5 => LineEvent::Streams(0),

@@ -213,6 +213,8 @@ impl Books {
         let device = delivery.device.as_ref().map(|(id, _)| *id);
         let fate = self.fate(key(delivery));
         fate.not_sent = 0;
+        // Its device may be reached another way by now.
+        fate.channel = delivery.address.channel;
         fate.routed = device.map(|device| (device, delivery.routed_at));
         fate.in_pool_since.get_or_insert(at);
         let before = fate.address.replace(delivery.address.clone());

@@ -33,7 +33,9 @@ pub(crate) enum Actor {
 pub(crate) enum News {
     Opened,
     Streams(u32),
-    GoingAway,
+    /// Whether the provider has had enough.
+    GoingAway(bool),
+    Silent,
     Returned(Vec<Returned>),
     Closed,
 }
@@ -63,7 +65,7 @@ pub(crate) enum Msg {
     /// To the feeder.
     Wanted(Timestamp),
     Walked(Result<Option<Timestamp>, ()>),
-    Orphans,
+    Lost,
     /// To the reaper.
     Answers(Vec<Answers>),
     Due(usize),
@@ -97,7 +99,7 @@ pub(crate) enum Task {
     /// Make a provider token for a pool's life.
     Renewed(usize, u64, Result<(Duration, Duration), bool>),
     Prune,
-    OrphansDue(u64),
+    LostDue(u64),
 }
 
 #[derive(Debug)]

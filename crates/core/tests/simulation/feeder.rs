@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use fanfare_core::feeder::{Next, just_before, remaining};
 use fanfare_types::{
@@ -29,6 +30,10 @@ pub(crate) struct Walk {
     again_from: Option<Option<NotificationId>>,
     progress: bool,
     polls: u32,
+    /// Notifications that lost deliveries and that others still work on.
+    lost: VecDeque<Arc<Live>>,
+    /// Apps without room have such notifications.
+    losses_wait: bool,
 }
 
 enum Stage {
@@ -38,6 +43,10 @@ enum Stage {
     Meet,
     /// What was journaled since the page was read decides.
     Fresh(Box<Feed>, usize),
+    /// The next notification that lost some is looked at.
+    Lost,
+    /// What the journal has of it decides.
+    Again(Lost),
     /// It waits for room.
     Room,
     NextDue,
@@ -66,12 +75,13 @@ impl Sim {
             Msg::Wanted(at) => self.g.feeder.on_wanted(at, now),
             Msg::Wake(_) => self.g.feeder.on_wake(now),
             Msg::Walked(next_due) => self.g.feeder.on_walked(next_due, now),
-            Msg::Orphans => match self.remove_orphans() {
-                0 => Next::Wait,
-                _ => {
-                    self.mark(Seen::Orphans);
-                    self.g.feeder.on_wanted(now, now)
+            Msg::Lost => match self.lost_notifications() {
+                0 => {
+                    // It ended meanwhile; the next loss is told again.
+                    self.has_new_losses();
+                    Next::Wait
                 }
+                _ => self.g.feeder.on_lost(now),
             },
             other => unreachable!("{other:?} is not for the feeder"),
         };
@@ -92,28 +102,48 @@ impl Sim {
                     again_from: None,
                     progress: false,
                     polls: 0,
+                    lost: VecDeque::new(),
+                    losses_wait: false,
                 };
                 self.read_then(Task::Walk(Box::new(walk)));
             }
         }
     }
 
-    fn remove_orphans(&mut self) -> usize {
-        let mut lost = 0;
+    /// Removes what nobody works on any more. Returns how many notifications have lost deliveries.
+    fn lost_notifications(&mut self) -> usize {
+        let (mut alone, mut among) = (0, 0);
         self.g.live.retain(|_, live| {
             let orphan = Arc::strong_count(live) == 1;
             let complete = live.progress.counts().terminal() >= live.progress.recipients();
-            lost += usize::from(orphan && !complete);
+            match orphan {
+                true => alone += usize::from(!complete),
+                false => among += usize::from(!live.progress.losses().is_empty()),
+            }
             !orphan
         });
-        lost
+        if alone > 0 {
+            self.mark(Seen::LostAlone);
+        }
+        alone + among
     }
 
-    pub(crate) fn orphans_due(&mut self, life: u64) {
+    fn has_new_losses(&self) -> bool {
+        self.g.losses.are_new.swap(false, Ordering::Relaxed)
+    }
+
+    /// After every step: what was lost in it is told at once.
+    pub(crate) fn tell_of_losses(&mut self) {
+        if self.g.losses.to_tell.swap(false, Ordering::Relaxed) && self.g.up {
+            self.post(Actor::Feeder, Place::Nowhere, Msg::Lost);
+        }
+    }
+
+    pub(crate) fn lost_due(&mut self, life: u64) {
         if self.g.life(Actor::Feeder) == life && self.g.is_up(Actor::Feeder) {
-            self.post(Actor::Feeder, Place::Nowhere, Msg::Orphans);
-            let every = feeder_limits().orphans_every;
-            self.later(every, Event::Task(Task::OrphansDue(life)));
+            self.post(Actor::Feeder, Place::Nowhere, Msg::Lost);
+            let every = feeder_limits().lost_every;
+            self.later(every, Event::Task(Task::LostDue(life)));
         }
     }
 
@@ -125,6 +155,8 @@ impl Sim {
             Stage::Page => self.read_page(walk),
             Stage::Meet => self.meet_next(walk),
             Stage::Fresh(feed, terminal) => self.look_afresh(walk, *feed, terminal),
+            Stage::Lost => self.take_in_lost(walk),
+            Stage::Again(lost) => self.take_in_again(walk, lost),
             Stage::Room => self.wait_for_room(walk),
             Stage::NextDue => {
                 let next = match self.read_fails() {
@@ -146,10 +178,8 @@ impl Sim {
         }
         let ids = self.store.page(walk.due, walk.after, feeder_limits().page);
         let Some(last) = ids.last() else {
-            walk.progress = walk.half_fed.is_empty();
             walk.polls = 0;
-            walk.stage = Stage::Room;
-            return self.walk_on(walk);
+            return self.begin_lost(walk);
         };
         walk.after = Some(*last);
         for id in ids {
@@ -177,7 +207,7 @@ impl Sim {
             }
             let terminal = recovered.done.len();
             let feed = Feed::of(recovered);
-            self.g.live.insert(id, feed.live.clone());
+            self.g.enter(&feed.live);
             walk.stage = Stage::Fresh(Box::new(feed), terminal);
             return self.read_then(Task::Walk(walk));
         }
@@ -210,9 +240,73 @@ impl Sim {
         self.read_then(Task::Walk(walk));
     }
 
+    /// Brings back what a crash lost of notifications that others still work on.
+    fn begin_lost(&mut self, mut walk: Box<Walk>) {
+        self.has_new_losses();
+        walk.losses_wait = false;
+        let lives = self.g.live.values();
+        let lost = lives.filter(|live| !live.progress.losses().is_empty());
+        walk.lost = lost.cloned().collect();
+        walk.stage = Stage::Lost;
+        self.walk_on(walk);
+    }
+
+    fn take_in_lost(&mut self, mut walk: Box<Walk>) {
+        while let Some(live) = walk.lost.pop_front() {
+            let app = self.app(&live.app);
+            if walk.half_fed.contains_key(&app) {
+                walk.losses_wait = true;
+                continue;
+            }
+            walk.stage = Stage::Again(Lost::take(live));
+            return self.read_then(Task::Walk(walk));
+        }
+        if walk.polls == 0 {
+            walk.progress = walk.half_fed.is_empty();
+        }
+        walk.stage = Stage::Room;
+        self.read_then(Task::Walk(walk));
+    }
+
+    fn take_in_again(&mut self, mut walk: Box<Walk>, mut lost: Lost) {
+        if self.read_fails() {
+            return self.walked(Err(()));
+        }
+        let live = lost.live.clone();
+        let entry = &self.store.journal[&live.id];
+        let mut left = VecDeque::new();
+        let mut closed = Vec::new();
+        for ordinal in std::mem::take(&mut lost.ordinals) {
+            match entry.ended.get(&ordinal) {
+                Some(outcome) => closed.push(*outcome),
+                None => left.push_back((ordinal, entry.record.targets[ordinal as usize].clone())),
+            }
+        }
+        for outcome in closed {
+            self.mark(Seen::ClosedByFeeder);
+            live.progress.recording();
+            if live.progress.ended(outcome) {
+                self.g.live.remove(&live.id);
+            }
+        }
+        let mut feed = Feed { live, left };
+        if !feed.left.is_empty() {
+            self.mark(Seen::LostAmongOthers);
+        }
+        if !self.push(&mut feed) {
+            let app = self.app(&feed.live.app);
+            walk.half_fed.insert(app, feed);
+        }
+        walk.stage = Stage::Lost;
+        self.read_then(Task::Walk(walk));
+    }
+
     fn wait_for_room(&mut self, mut walk: Box<Walk>) {
         if walk.polls > 0 {
             walk.progress |= self.push_on(&mut walk);
+            if self.has_new_losses() || (walk.progress && walk.losses_wait) {
+                return self.begin_lost(walk);
+            }
             if walk.polls.is_multiple_of(POLLS_PER_LOOK) {
                 if self.read_fails() {
                     return self.walked(Err(()));
@@ -278,6 +372,7 @@ impl fmt::Debug for Walk {
             Stage::Page => "page",
             Stage::Meet => "meet",
             Stage::Fresh(..) => "fresh",
+            Stage::Lost | Stage::Again(_) => "lost",
             Stage::Room => "room",
             Stage::NextDue => "next due",
         };
@@ -288,6 +383,37 @@ impl fmt::Debug for Walk {
 impl Walk {
     fn meet_again(&mut self, id: NotificationId) {
         self.again_from.get_or_insert_with(|| just_before(id));
+    }
+}
+
+/// Ordinals that were taken to be looked up; they are lost again when that comes to nothing.
+struct Lost {
+    live: Arc<Live>,
+    ordinals: Vec<u32>,
+}
+
+impl Lost {
+    fn take(live: Arc<Live>) -> Self {
+        let ordinals = live.progress.losses().take();
+        Lost { live, ordinals }
+    }
+}
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        if !self.ordinals.is_empty() {
+            self.live.progress.losses().add(self.ordinals.drain(..));
+        }
+    }
+}
+
+impl Drop for Feed {
+    /// A walk that is broken off leaves what it did not hand on to the next one.
+    fn drop(&mut self) {
+        if !self.left.is_empty() {
+            let left = self.left.iter().map(|(ordinal, _)| *ordinal);
+            self.live.progress.losses().add(left);
+        }
     }
 }
 

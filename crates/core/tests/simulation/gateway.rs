@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use fanfare_core::admission::{self, Admission};
 use fanfare_core::dispatch::{self, Dispatch};
@@ -10,7 +12,8 @@ use fanfare_core::outcomes::Buffer;
 use fanfare_core::pool::Ended;
 use fanfare_core::restart::History;
 use fanfare_core::revocations::{self, Revocations};
-use fanfare_types::{AppId, Live, NotificationId};
+use fanfare_core::steady::Steady;
+use fanfare_types::{AppId, Live, NotificationId, Timestamp};
 
 use crate::event::Actor;
 use crate::lines::Line;
@@ -21,6 +24,15 @@ use crate::users::Op;
 
 /// Pools of an app: APNs and FCM.
 pub(crate) const WAYS: usize = 2;
+
+/// Whether deliveries were lost to a crash, as the books of all notifications are told.
+#[derive(Debug, Default)]
+pub(crate) struct Losses {
+    /// Since somebody looked last.
+    pub(crate) are_new: AtomicBool,
+    /// The feeder is to be told.
+    pub(crate) to_tell: AtomicBool,
+}
 
 /// An actor as its supervisor sees it.
 #[derive(Debug, Default)]
@@ -49,13 +61,13 @@ pub(crate) enum Drain {
 
 pub(crate) struct Gateway {
     pub(crate) up: bool,
-    /// What its time is ahead of the simulation's.
-    pub(crate) clock_off: i64,
+    pub(crate) clock: Steady,
     /// How many processes there were before.
     pub(crate) run: u64,
     pub(crate) admission: Admission,
     pub(crate) revocations: Revocations,
     pub(crate) live: BTreeMap<NotificationId, Arc<Live>>,
+    pub(crate) losses: Arc<Losses>,
     /// Permits taken by accepts that have not handed on yet.
     pub(crate) permits_in_tasks: usize,
     pub(crate) seats: BTreeMap<Actor, Seat>,
@@ -77,7 +89,13 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    pub(crate) fn new(options: &Options, apps: &[AppId], run: u64) -> Self {
+    /// `at`: how long the machine is up, and what time its clock says.
+    pub(crate) fn new(
+        options: &Options,
+        apps: &[AppId],
+        run: u64,
+        at: (Duration, Timestamp),
+    ) -> Self {
         let limits = admission::Limits {
             deliveries_max: options.deliveries_max,
             deliveries_per_app_max: options.deliveries_per_app_max,
@@ -89,11 +107,12 @@ impl Gateway {
         };
         Gateway {
             up: true,
-            clock_off: 0,
+            clock: Steady::new(at.0, at.1),
             run,
             admission: Admission::new(&limits, apps.iter().cloned()),
             revocations: Revocations::new(revoked),
             live: BTreeMap::new(),
+            losses: Arc::default(),
             permits_in_tasks: 0,
             seats: BTreeMap::new(),
             dispatcher: dispatcher(),
@@ -108,6 +127,18 @@ impl Gateway {
             drain: Drain::No,
             hammered: None,
         }
+    }
+
+    /// A notification comes into memory.
+    pub(crate) fn enter(&mut self, live: &Arc<Live>) {
+        let losses = self.losses.clone();
+        live.progress.losses().tell(Arc::new(move || {
+            // Once for a crash, however many deliveries go with it.
+            if !losses.are_new.swap(true, Ordering::Relaxed) {
+                losses.to_tell.store(true, Ordering::Relaxed);
+            }
+        }));
+        self.live.insert(live.id, live.clone());
     }
 
     pub(crate) fn is_up(&self, actor: Actor) -> bool {

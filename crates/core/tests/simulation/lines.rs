@@ -39,6 +39,8 @@ pub(crate) struct Line {
     flights: BTreeMap<u64, Flight>,
     /// Those that wait for a stream.
     waiting: VecDeque<u64>,
+    /// When the peer answered last.
+    answered_at: u64,
 }
 
 #[derive(Debug)]
@@ -47,6 +49,7 @@ struct Flight {
     token: Generation,
     minted: Option<Minted>,
     written: bool,
+    written_at: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -58,7 +61,8 @@ pub(crate) enum LineEvent {
     RefusedStream(u64),
     Reset(u64),
     Dies,
-    GoesAway,
+    /// Whether the provider has had enough.
+    GoesAway(bool),
     Streams(usize),
     GoesSilent,
 }
@@ -74,12 +78,8 @@ impl Line {
             streams: 1,
             flights: BTreeMap::new(),
             waiting: VecDeque::new(),
+            answered_at: 0,
         }
-    }
-
-    /// Its pool, and what it is called there.
-    pub(crate) fn name(&self) -> (usize, ConnectionId) {
-        (self.pool, self.id)
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -189,6 +189,7 @@ impl Sim {
             token,
             minted,
             written: false,
+            written_at: 0,
         };
         let Line {
             flights, waiting, ..
@@ -202,6 +203,7 @@ impl Sim {
 
     /// Writes what there are streams for.
     fn write_waiting(&mut self, line: u64) {
+        let at = self.at;
         loop {
             let Line {
                 flights,
@@ -217,6 +219,7 @@ impl Sim {
             };
             let flight = flights.get_mut(&number).expect("it waits");
             flight.written = true;
+            flight.written_at = at;
             let push = Push {
                 line,
                 flight: number,
@@ -273,16 +276,19 @@ impl Sim {
             }
             (LineEvent::Answer(flight, verdict), State::Up) => match self.line(line).silent {
                 true => {}
-                false => self.land(line, flight, Some(verdict)),
+                false => {
+                    self.line(line).answered_at = self.at;
+                    self.land(line, flight, verdict);
+                }
             },
             (LineEvent::TimedOut(flight), State::Up) => self.timed_out(line, flight),
             (LineEvent::RefusedStream(flight), State::Up) => {
                 self.mark(Seen::RefusedStream);
-                self.land(line, flight, Some(Verdict::NotSent));
+                self.land(line, flight, Verdict::NotSent);
             }
             (LineEvent::Reset(flight), State::Up) => {
                 self.mark(Seen::Reset);
-                self.land(line, flight, Some(Verdict::Unknown));
+                self.land(line, flight, Verdict::Unknown);
             }
             (LineEvent::Dies, State::Up) => {
                 if self.line(line).written() > 0 {
@@ -290,7 +296,7 @@ impl Sim {
                 }
                 self.end_line(line);
             }
-            (LineEvent::GoesAway, State::Up) => self.goes_away(line),
+            (LineEvent::GoesAway(calm), State::Up) => self.goes_away(line, calm),
             (LineEvent::Streams(streams), State::Up) => self.streams(line, streams),
             (LineEvent::GoesSilent, State::Up) => {
                 self.mark(Seen::Silent);
@@ -340,22 +346,29 @@ impl Sim {
     }
 
     fn timed_out(&mut self, line: u64, flight: u64) {
-        let written = self.line(line).flights.get(&flight).map(|f| f.written);
+        let it = self.line(line);
+        let Some(found) = it.flights.get(&flight) else {
+            return;
+        };
+        let (written, since) = (found.written, found.written_at);
+        let nothing_since = written && it.answered_at <= since;
         let verdict = match written {
-            None => return,
-            Some(true) => Verdict::Unknown,
-            Some(false) => Verdict::NotSent,
+            true => Verdict::Unknown,
+            false => Verdict::NotSent,
         };
         self.mark(Seen::TimedOut);
-        self.land(line, flight, Some(verdict));
+        if nothing_since {
+            self.mark(Seen::SilenceTold);
+            self.tell(line, News::Silent);
+        }
+        self.land(line, flight, verdict);
     }
 
     /// An answer, or what its absence means.
-    fn land(&mut self, line: u64, flight: u64, verdict: Option<Verdict>) {
+    fn land(&mut self, line: u64, flight: u64, verdict: Verdict) {
         let Some(found) = self.line(line).remove(flight) else {
             return self.mark(Seen::LateAnswer);
         };
-        let verdict = verdict.unwrap_or(Verdict::Unknown);
         let back = vec![landed(found, verdict)];
         self.give_back(line, back);
         self.write_waiting(line);
@@ -363,11 +376,14 @@ impl Sim {
     }
 
     /// GOAWAY: what is above its last id was surely not processed; the rest is answered.
-    fn goes_away(&mut self, line: u64) {
+    fn goes_away(&mut self, line: u64, calm: bool) {
         if std::mem::replace(&mut self.line(line).closing, true) {
             return;
         }
-        self.tell(line, News::GoingAway);
+        if calm {
+            self.mark(Seen::Calm);
+        }
+        self.tell(line, News::GoingAway(calm));
         let flights: Vec<_> = self.line(line).flights.keys().copied().collect();
         let last = self.dice.below(flights.len() + 1);
         let mut back = Vec::new();

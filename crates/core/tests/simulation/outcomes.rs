@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use fanfare_core::cleanup;
 use fanfare_core::outcomes::Next;
 use fanfare_core::pool::Ended;
 use fanfare_types::{NotificationId, Outcome, Verdict};
@@ -90,17 +91,33 @@ impl Sim {
             let again = Event::Task(Task::Record(life, endings, next));
             return self.later(Duration::from_millis(delay), again);
         }
-        let last = |Ended { finished, .. }: &Ended| {
-            let live = &finished.delivery.live;
-            live.progress.ended(finished.outcome).then_some(live.id)
+        let panics = self.healed_at.is_none() && self.options.weights.actor > 0;
+        if panics && self.dice.chance(5) {
+            return self.record_panicked(life, endings);
+        }
+        let mut endings = endings;
+        let last = |Ended { finished, .. }: &mut Ended| {
+            let delivery = &mut finished.delivery;
+            delivery.ended(finished.outcome).then_some(delivery.live.id)
         };
-        let complete: Vec<NotificationId> = endings.iter().filter_map(last).collect();
+        let complete: Vec<NotificationId> = endings.iter_mut().filter_map(last).collect();
         for ended in endings {
             let key = key(&ended.finished.delivery);
             self.books.moved(key, Place::Writing, Place::Nowhere);
         }
         if self.g.life(Actor::Outcomes) == life {
             self.post(Actor::Outcomes, Place::Nowhere, Msg::Written(complete));
+        }
+    }
+
+    /// The task that wrote dies before it has told the books: only the journal knows.
+    fn record_panicked(&mut self, life: u64, endings: Vec<Ended>) {
+        for ended in &endings {
+            self.books.lost_one(key(&ended.finished.delivery));
+        }
+        drop(endings);
+        if self.g.life(Actor::Outcomes) == life {
+            self.post(Actor::Outcomes, Place::Nowhere, Msg::Written(Vec::new()));
         }
     }
 
@@ -129,7 +146,7 @@ impl Sim {
                 Verdict::TokenSuspect => all[place].suspects.push(suspect(delivery.started_at)),
                 Verdict::TokenDead { since } => {
                     all[place].sound += 1;
-                    let since = since.unwrap_or(delivery.started_at);
+                    let since = cleanup::died_at(*since, delivery.started_at);
                     all[place].dead.push(suspect(since));
                 }
                 _ => {}

@@ -139,7 +139,8 @@ impl Sim {
             Msg::Work(batch) => core.on_work(batch, world),
             Msg::News(id, News::Opened) => core.on_opened(id, world),
             Msg::News(id, News::Streams(count)) => core.on_streams(id, count, world),
-            Msg::News(id, News::GoingAway) => core.on_going_away(id, world),
+            Msg::News(id, News::GoingAway(calm)) => core.on_going_away(id, calm, world),
+            Msg::News(id, News::Silent) => core.on_silent(id, world),
             Msg::News(id, News::Returned(batch)) => core.on_returned(id, batch, world),
             Msg::News(id, News::Closed) => core.on_closed(id, world),
             Msg::Token(Ok((renew_after, lifetime))) => core.on_token(renew_after, lifetime, world),
@@ -239,7 +240,7 @@ impl Sim {
         match news {
             News::Opened => known.open = true,
             News::Streams(streams) => known.streams = *streams as usize,
-            News::GoingAway => known.retired = true,
+            News::GoingAway(_) | News::Silent => known.retired = true,
             News::Closed => {
                 let (line, known) = (known.line, shell.lines.remove(&id).expect("there"));
                 if !known.useful && !known.retired {
@@ -304,6 +305,7 @@ impl Sim {
                 self.later(at.since(now), wake);
             }
             Effect::Refused(_) => {}
+            Effect::Move(_) => unreachable!("nothing is reloaded"),
             Effect::Drained => self.g.pools[pool].drained = true,
         }
     }

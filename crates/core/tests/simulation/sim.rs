@@ -67,7 +67,7 @@ impl Sim {
             .map(|n| UserId::new(&format!("user{n}")).expect("a name"))
             .collect();
         Sim {
-            g: Gateway::new(&options, &apps, 0),
+            g: Gateway::new(&options, &apps, 0, (Duration::ZERO, Timestamp(START))),
             provider: Provider::new(&options),
             dice,
             coverage: Coverage::new(),
@@ -89,9 +89,22 @@ impl Sim {
         }
     }
 
-    /// The gateway's time, which it takes from the machine's clock when it starts.
+    /// The gateway's time: it begins with the machine's and does not jump when that is set.
     pub(crate) fn now(&self) -> Timestamp {
-        Timestamp((START + self.at).saturating_add_signed(self.g.clock_off))
+        self.g.clock.now(Duration::from_millis(self.at))
+    }
+
+    /// How long the machine is up, and what time its clock says.
+    pub(crate) fn machine(&self) -> (Duration, Timestamp) {
+        let wall = (START + self.at).saturating_add_signed(self.clock_off);
+        (Duration::from_millis(self.at), Timestamp(wall))
+    }
+
+    fn look_at_the_clock(&mut self) {
+        let (uptime, wall) = self.machine();
+        if self.g.clock.wants_look(uptime) {
+            self.g.clock.on_look(uptime, wall);
+        }
     }
 
     pub(crate) fn mark(&mut self, seen: Seen) {
@@ -115,9 +128,11 @@ impl Sim {
         while let Some(((at, _), event)) = self.queue.pop_first() {
             self.at = at;
             self.steps += 1;
+            self.look_at_the_clock();
             assert!(self.steps < STEPS_MAX, "it goes on and on");
             self.note(|| show(&event));
             self.happen(event);
+            self.tell_of_losses();
             self.check();
             if self.steps.is_multiple_of(16) {
                 self.check_quiet();
@@ -190,7 +205,7 @@ impl Sim {
                 }
             }
             Task::Prune => self.prune(),
-            Task::OrphansDue(life) => self.orphans_due(life),
+            Task::LostDue(life) => self.lost_due(life),
             Task::Journaled(..)
             | Task::Applied(..)
             | Task::Recorded(..)

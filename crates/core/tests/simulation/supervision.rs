@@ -9,7 +9,7 @@ use fanfare_types::Timestamp;
 
 use crate::books::Place;
 use crate::coverage::Seen;
-use crate::event::{Actor, Event, Msg, News, Task};
+use crate::event::{Actor, Event, Msg, Task};
 use crate::gateway::{self, Drain, Gateway, WAYS};
 use crate::pools::PoolShell;
 use crate::reaper::Reaper;
@@ -23,8 +23,7 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(25);
 impl Sim {
     pub(crate) fn start_process(&mut self) {
         let run = self.g.run + 1;
-        self.g = Gateway::new(&self.options, &self.apps, run);
-        self.g.clock_off = self.clock_off;
+        self.g = Gateway::new(&self.options, &self.apps, run, self.machine());
         self.g.pools = (0..self.options.apps * WAYS)
             .map(|pool| PoolShell::new(&self.options, pool))
             .collect();
@@ -59,8 +58,8 @@ impl Sim {
         let from_the_start = Msg::Wanted(Timestamp::default());
         self.post(Actor::Feeder, Place::Nowhere, from_the_start);
         let life = self.g.life(Actor::Feeder);
-        let every = gateway::feeder_limits().orphans_every;
-        self.later(every, Event::Task(Task::OrphansDue(life)));
+        let every = gateway::feeder_limits().lost_every;
+        self.later(every, Event::Task(Task::LostDue(life)));
     }
 
     /// An actor dies, with all it has and all its mail.
@@ -76,6 +75,12 @@ impl Sim {
             Actor::Pool(_) => Seen::PoolDied,
             Actor::Line(_) => Seen::ConnectionDied,
         });
+        if let Actor::Line(line) = actor {
+            // What it has goes back like that of any connection that ends; what is in its mail is lost.
+            self.end_line(line);
+            self.stand_up(actor);
+            return self.drop_line(line);
+        }
         self.stand_up(actor);
         match actor {
             Actor::Dispatcher => self.g.dispatcher = gateway::dispatcher(),
@@ -83,7 +88,7 @@ impl Sim {
             Actor::Feeder => self.g.feeder = gateway::feeder(),
             Actor::Reaper => self.g.reaper = Reaper::default(),
             Actor::Pool(pool) => self.pool_died(pool),
-            Actor::Line(line) => return self.line_died(line),
+            Actor::Line(_) => {}
         }
         if self.g.drain == Drain::No {
             self.start_again(actor);
@@ -113,16 +118,6 @@ impl Sim {
         self.g.pools[pool] = PoolShell::new(&self.options, pool);
     }
 
-    /// Its pool is told; what it had is its crash's loss.
-    fn line_died(&mut self, line: u64) {
-        let Some((pool, id)) = self.g.lines.get(&line).map(|line| line.name()) else {
-            return;
-        };
-        self.drop_line(line);
-        let closed = Msg::News(id, News::Closed);
-        self.post(Actor::Pool(pool), Place::Nowhere, closed);
-    }
-
     pub(crate) fn restart(&mut self, actor: Actor) {
         if self.g.drain != Drain::No {
             return;
@@ -130,10 +125,6 @@ impl Sim {
         self.sit_down(actor);
         if actor == Actor::Feeder {
             self.begin_feeding();
-        }
-        // Pools have a supervisor of their own, which tells nobody.
-        if !matches!(actor, Actor::Pool(_)) {
-            self.post(Actor::Feeder, Place::Nowhere, Msg::Orphans);
         }
         if self.g.hammered == Some(actor) {
             self.later(Duration::from_millis(1), Event::Kill(actor));
@@ -164,7 +155,7 @@ impl Sim {
 
     fn go_down(&mut self) {
         let run = self.g.run;
-        self.g = Gateway::new(&self.options, &self.apps, run);
+        self.g = Gateway::new(&self.options, &self.apps, run, self.machine());
         self.g.up = false;
         self.store.commits_at = self.at;
         self.store.answers_at = self.at;
