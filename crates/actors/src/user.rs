@@ -103,12 +103,10 @@ impl State {
             let Some(decision) = self.decide(command, &rules).await? else {
                 return Ok(None);
             };
-            match self.context.store.apply(decision.change.clone()).await {
-                Ok(Applied::Done) => self.revoke(&decision),
+            match self.apply(&decision).await {
+                Ok(Applied::Done) => {}
                 Ok(Applied::Conflict) => continue,
                 Err(error @ fanfare_store::Error::Unknown(_)) => {
-                    // It may have happened, so what it revokes is revoked either way.
-                    self.revoke(&decision);
                     if !self.is_done(&decision).await? {
                         unknown += 1;
                         if unknown == UNKNOWN_MAX {
@@ -126,6 +124,30 @@ impl State {
             })));
         }
         Err(Error::Contended)
+    }
+
+    /// Carries a change out and revokes what it revokes, before any answer, so that nothing routed earlier is
+    /// handed over after it. A task of its own: the change goes on when this actor is stopped (its shard died),
+    /// and a row that was changed without its revocations would look settled to the next registration.
+    async fn apply(&self, decision: &Decision) -> fanfare_store::Result<Applied> {
+        let (context, change) = (self.context.clone(), decision.change.clone());
+        let revoked = decision.revoked.clone();
+        let applying = tokio::spawn(async move {
+            let applied = context.store.apply(change).await;
+            // Of unknown outcome: it may have happened, so what it revokes is revoked either way.
+            if let Ok(Applied::Done) | Err(fanfare_store::Error::Unknown(_)) = &applied {
+                let now = context.clock.now();
+                for id in &revoked {
+                    context.revocations.revoke(*id, now);
+                }
+            }
+            applied
+        });
+        match applying.await {
+            Ok(applied) => applied,
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => Err(fanfare_store::Error::Closed),
+        }
     }
 
     async fn decide(&self, command: &Command, rules: &Rules) -> Result<Option<Decision>> {
@@ -233,14 +255,6 @@ impl State {
             .store
             .devices_by_id(&device.app, vec![device.id]);
         Ok(decision.stands_in(&read.await?))
-    }
-
-    /// Before the answer, so that nothing routed earlier is handed over after it.
-    fn revoke(&self, decision: &Decision) {
-        let now = self.context.clock.now();
-        for id in &decision.revoked {
-            self.context.revocations.revoke(*id, now);
-        }
     }
 
     fn count(&self, command: &Command, decision: &Decision) {

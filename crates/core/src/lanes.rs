@@ -36,6 +36,8 @@ pub(crate) struct Lanes {
     weight: u32,
     /// Urgent ones taken in a row while bulk could have gone.
     streak: u32,
+    /// What `streak` was before the last one was taken.
+    streak_before: u32,
     /// Nothing that waits expires before this.
     earliest_expiry: Timestamp,
 }
@@ -48,6 +50,7 @@ impl Lanes {
             bulk: Queue::default(),
             weight: weight.max(1),
             streak: 0,
+            streak_before: 0,
             earliest_expiry: Timestamp::MAX,
         }
     }
@@ -73,8 +76,9 @@ impl Lanes {
         }
     }
 
-    /// Puts the one that was just taken back to the head of its lane.
+    /// Puts the one that was just taken back to the head of its lane: it has not had its turn.
     pub(crate) fn put_back(&mut self, job: Job) {
+        self.streak = self.streak_before;
         match job.delivery.live.options.lane {
             Lane::Urgent => self.urgent.before.push_front(job),
             Lane::Bulk => self.bulk.before.push_front(job),
@@ -86,6 +90,7 @@ impl Lanes {
         if room.all == 0 {
             return None;
         }
+        self.streak_before = self.streak;
         let bulk_may = room.bulk > 0 && self.bulk.len() > 0;
         if self.urgent.len() == 0 || (bulk_may && self.streak >= self.weight) {
             self.streak = 0;
@@ -197,6 +202,19 @@ mod tests {
         assert_eq!(taken[..10], [0, 1, 2, 3, 4, 5, 6, 7, 100, 8]);
         assert_eq!(taken[17], 101);
         assert_eq!(taken.len(), 40);
+    }
+
+    #[test]
+    fn one_that_is_put_back_has_not_had_its_turn() {
+        let mut lanes = Lanes::new(8);
+        lanes.push(job(100, Lane::Bulk));
+        lanes.push(job(0, Lane::Urgent));
+        for _ in 0..20 {
+            let urgent = lanes.take(WIDE).unwrap();
+            assert_eq!(urgent.delivery.ordinal, 0);
+            lanes.put_back(urgent);
+        }
+        assert_eq!(drain(&mut lanes, WIDE), [0, 100]);
     }
 
     #[test]

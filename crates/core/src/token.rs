@@ -282,6 +282,16 @@ mod tests {
     }
 
     #[test]
+    fn a_renewal_given_up_that_fails_late_wakes_nobody_before_the_next_one_is_due() {
+        let mut token = fresh();
+        let due = START + 50 * MINUTE;
+        token.on_failed(false, START + MINUTE, 0);
+        assert_eq!(token.wake_at(true), Some(due));
+        assert!(!token.begin_renewal(true, due - Duration::from_millis(1), 0));
+        assert!(token.begin_renewal(true, due, 0));
+    }
+
+    #[test]
     fn one_renewal_however_many_wait() {
         let mut token = Token::new(Limits::default());
         assert!(!token.begin_renewal(false, START, 0));

@@ -274,8 +274,8 @@ fn every_actor_writes_its_supervision_out() {
 /// A task whose panic nobody hears of leaves its actor waiting for ever.
 #[test]
 fn tasks_of_actors_are_watched() {
-    // It awaits its task, and a panic there is its caller's 503.
-    let awaits = ["task.rs", "accept.rs"];
+    // They await their task, and a panic there is their caller's 503.
+    let awaits = ["task.rs", "accept.rs", "user.rs"];
     for (path, text) in actors() {
         let name = path.file_name().and_then(|name| name.to_str());
         let spawns = text.matches("tokio::spawn(").count();

@@ -83,6 +83,7 @@ macro_rules! contract_tests {
             finished_work_does_not_come_back,
             unfinished_work_is_paged_by_id,
             scheduled_work_waits_until_it_is_due,
+            what_is_not_scheduled_is_due_by_any_clock,
             the_next_due_is_the_earliest_after,
             cancelled_work_is_marked_and_comes_back,
             finished_work_is_not_cancelled,

@@ -138,8 +138,8 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Option<DeliveryPage>>>;
 
-    /// Unfinished notifications whose `send_at` (or acceptance) is not after `due`, in id order from just
-    /// after `after`, at most `limit`.
+    /// Unfinished notifications whose `send_at` is not after `due`, and those that have none (whenever they were
+    /// accepted: a clock may have been set back since), in id order from just after `after`, at most `limit`.
     fn unfinished(
         &self,
         due: Timestamp,

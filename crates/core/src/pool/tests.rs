@@ -131,6 +131,35 @@ fn a_stale_token_is_renewed_once_and_its_connections_replaced() {
 }
 
 #[test]
+fn an_open_breaker_without_a_token_wakes_nobody_in_vain() {
+    let mut rig = apns();
+    // Neither of the two tokens is any good: the breaker opens, and the next renewal takes its time.
+    for generation in 1..=2 {
+        let connection = generation - 1;
+        rig.work(1, Lane::Bulk);
+        let handed = rig.handed();
+        rig.answer_all(handed, Verdict::AuthRefresh { reconnect: true });
+        rig.event(|pool, world| pool.on_closed(connection, world));
+        if generation == 1 {
+            rig.token();
+            rig.up(1, 100);
+        }
+    }
+    rig.after(6 * SECOND);
+    assert_eq!(
+        rig.pool.figures(rig.now).breaker,
+        "open",
+        "its pause is over"
+    );
+    rig.work(1, Lane::Bulk);
+    rig.effects.clear();
+    rig.after(2 * SECOND);
+    let soon = rig.now + Duration::from_millis(100);
+    let wakes = |effect: &Effect| matches!(effect, Effect::WakeAt(at) if *at < soon);
+    assert_eq!(rig.count(wakes), 0);
+}
+
+#[test]
 fn no_connection_shows_two_tokens_within_twenty_minutes() {
     let mut rig = apns();
     rig.token();

@@ -79,7 +79,8 @@ impl Pool {
         let waits = !self.lanes.is_empty();
         let holds = waits || self.retries.len() > 0;
         let while_waiting = [
-            self.breaker.wake_at(),
+            // Once its pause is over something else keeps the probe: a token, or a connection, and they wake.
+            self.breaker.wake_at().filter(|at| *at > now),
             self.pacing.wake_at(now),
             self.ramp.wake_at(now),
             self.connections.wake_at(now),

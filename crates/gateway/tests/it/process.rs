@@ -125,11 +125,3 @@ impl Serving {
 pub(crate) fn log_of(directory: &Path) -> String {
     std::fs::read_to_string(directory.join("stderr.log")).expect("a log")
 }
-
-/// The most memory a process ever held, in KiB (`proc(5)`).
-pub(crate) fn peak_kib(pid: u32) -> u64 {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("a process");
-    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-    let number = line.and_then(|line| line.split_whitespace().nth(1));
-    number.and_then(|text| text.parse().ok()).expect("VmHWM")
-}

@@ -113,6 +113,11 @@ pub async fn scheduled_work_waits_until_it_is_due(store: Shared) {
     assert_eq!(unfinished_ids(&store, at(5_000)).await, [soon, now, later]);
 }
 
+pub async fn what_is_not_scheduled_is_due_by_any_clock(store: Shared) {
+    let one = sent(&store, accept(at(3_600_000), 1, 1)).await;
+    assert_eq!(unfinished_ids(&store, NOW).await, [one]);
+}
+
 pub async fn the_next_due_is_the_earliest_after(store: Shared) {
     sent(&store, accept(NOW, 1, 1)).await;
     assert_eq!(store.next_due(NOW).await, Ok(None));

@@ -76,7 +76,8 @@ pub(super) fn accept(db: &Connection, packed: &Packed) -> Result<Accepted> {
             packed.app.as_str(),
             millis(packed.created_at),
             millis_opt(packed.send_at),
-            millis(packed.send_at.unwrap_or(packed.created_at)),
+            // What is not scheduled is due even when the clock is set back afterwards.
+            millis(packed.send_at.unwrap_or_default()),
             millis(packed.expires_at),
             packed.recipients == 0,
             integer(packed.recipients),

@@ -144,3 +144,29 @@ async fn a_shard_that_dies_is_started_again_and_gives_up_in_the_end() {
         .await;
     assert!(matches!(answer, Err(Error::ShuttingDown)));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_write_goes_on_and_revokes_when_its_actor_is_stopped() {
+    let store = Memory::new();
+    let one = RegistryConfig {
+        shards: 1,
+        ..config()
+    };
+    let house = house(store.clone(), one).await;
+    let ada = user("ada");
+    let registered = house.registry.register(&app(), &ada, plain("a")).await;
+    let device = registered.unwrap().device.id;
+    let routed_at = house.clock.now();
+    *store.delay.lock() = Duration::from_secs(1);
+    let registry = house.registry.clone();
+    let moving =
+        tokio::spawn(async move { registry.register(&app(), &user("bob"), plain("a")).await });
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    house.registry.0.shards.get(0).unwrap().kill();
+    assert!(moving.await.unwrap().is_err());
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(store.log.lock().len(), 2, "written");
+    let now = house.clock.now();
+    let standing = house.revocations.standing(device, routed_at, now);
+    assert_eq!(standing, Standing::Stale);
+}

@@ -7,7 +7,6 @@ use reqwest::StatusCode;
 
 use super::{Rig, refused_notification};
 use crate::harness::eventually;
-use crate::process::peak_kib;
 
 /// Callers at once, each asking again as soon as it has its answer.
 const CALLERS: usize = 100;
@@ -75,7 +74,7 @@ async fn calls_do_not_wait_for_a_disk_that_hangs() {
         );
     }
     rig.is_well(&accepted).await;
-    let peak = peak_kib(rig.outside.serving.child.id().expect("alive"));
+    let peak = rig.outside.serving.peak_kib();
     println!("peak resident memory {} MiB", peak / 1024);
     assert!(peak < PEAK_KIB_MAX, "{peak} KiB");
 }

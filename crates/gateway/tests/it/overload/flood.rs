@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use super::{OTHER_KEY, Refusal, body, outcome, people, with_another_app};
 use crate::harness::{Options, World, eventually};
-use crate::process::{Serving, peak_kib};
+use crate::process::Serving;
 
 /// The limits of the flooded gateway. What they bound is in docs/operations.md ("Memory").
 const LIMITS: &str = "[limits]\ndeliveries_max = 5000\ndeliveries_per_app_max = 3000\nbody_max = \"1MiB\"\nbodies_max = \"1MiB\"\n\
