@@ -10,6 +10,7 @@ mod traffic;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::time::Duration;
 
 use fanfare_simulator::Simulator;
 
@@ -18,6 +19,9 @@ use crate::pools::tests::material;
 use cases::{Case, Kind};
 use stage::Stage;
 
+/// Far longer than any case takes.
+const CASE_MAX: Duration = Duration::from_secs(60);
+
 /// Runs every case of these actors.
 async fn survive(actors: &[&str]) {
     let mut config = material().config();
@@ -25,7 +29,10 @@ async fn survive(actors: &[&str]) {
     let simulator = Simulator::start(config).await.unwrap();
     for case in cases::all() {
         if actors.contains(&case.point.0) {
-            run(&simulator, &case).await;
+            let (actor, point) = case.point;
+            let run = Box::pin(run(&simulator, &case));
+            let over = tokio::time::timeout(CASE_MAX, run).await;
+            assert!(over.is_ok(), "{actor}/{point} does not come to an end");
         }
     }
     simulator.shutdown().await;

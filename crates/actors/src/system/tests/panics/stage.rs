@@ -133,10 +133,10 @@ impl<'a> Stage<'a> {
                 "{:?} is not passed",
                 case.point
             );
-            tokio::join!(Box::pin(self.round()), self.reload());
+            tokio::join!(self.round(), self.reload());
         }
         // Life goes on.
-        Box::pin(self.round()).await;
+        self.round().await;
     }
 
     /// Another account, other limits, and back, in less time than a connection takes.

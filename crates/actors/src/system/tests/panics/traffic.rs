@@ -9,6 +9,8 @@ use fanfare_types::{
     Address, AddressKind, Channel, DeviceId, Environment, NotificationId, Platform, UserId,
 };
 
+use futures_util::future::LocalBoxFuture;
+
 use super::super::super::*;
 use super::super::rig::{self, user};
 use super::stage::Stage;
@@ -22,7 +24,7 @@ pub(super) fn token(prefix: &str, n: usize) -> String {
     static RUN: AtomicU64 = AtomicU64::new(0);
     let unique = RUN.fetch_add(1, Ordering::Relaxed);
     let kind = if prefix == "dead" { "dead" } else { "abcd" };
-    let channel = if n % 2 == 0 { "a" } else { "f" };
+    let channel = if n.is_multiple_of(2) { "a" } else { "f" };
     let text = format!("{kind}{channel}{unique:x}");
     format!("{text:0<64}")
 }
@@ -46,7 +48,12 @@ async fn in_time<T>(call: impl Future<Output = Result<T>>) -> Option<T> {
 
 impl Stage<'_> {
     /// A round of everything that callers do.
-    pub(super) async fn round(&self) {
+    pub(super) fn round(&self) -> LocalBoxFuture<'_, ()> {
+        // Boxed: so much at once makes a large future.
+        Box::pin(self.everything())
+    }
+
+    async fn everything(&self) {
         let n = {
             let mut books = self.books.borrow_mut();
             books.rounds += 1;
