@@ -2,7 +2,7 @@
 
 use std::sync::mpsc as gate;
 
-use fanfare_types::{AppId, NotificationId};
+use fanfare_types::{Address, AddressKind, AppId, Channel, Environment, NotificationId};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -192,13 +192,20 @@ fn file_of_version_1(path: &std::path::Path, devices: &[(u8, Option<&str>, i64)]
     .unwrap();
     for (number, key, seen) in devices {
         let id = [&[0; 11][..], &[*number]].concat();
+        let value = format!("aa{number:02x}");
+        let address = Address::new(
+            Channel::IosPush,
+            AddressKind::RegistrationToken,
+            Environment::Production,
+            &value,
+        );
         db.execute(
             "INSERT INTO devices (app, id, user, address_key, device_key, platform, channel, address_kind,
                 environment, address, status, created_at, updated_at, last_seen_at, registered_at,
                 notification_count, consecutive_failures, revision)
-             VALUES ('shop', ?1, 'ada', ?2, ?3, 'ios', 'ios_push', 'registration_token', 'production', 'aa',
+             VALUES ('shop', ?1, 'ada', ?2, ?3, 'ios', 'ios_push', 'registration_token', 'production', ?5,
                 'active', 1, 2, ?4, 4, 5, 6, 7)",
-            (&id, [*number; 16].as_slice(), key, seen),
+            (&id, &address.key(None).0[..], key, seen, &value),
         )
         .unwrap();
     }
