@@ -134,8 +134,8 @@ fn limits_that_contradict_each_other_are_faults() {
     let expect = [
         "line 1: limits.ttl_default: must not be longer than ttl_max",
         "line 2: limits.bodies_max: must not be less than body_max",
-        "line 5: link.queue_max: must be between 64 and",
         "line 4: link.reconnect_min: must not be longer than reconnect_max",
+        "line 5: link.queue_max: must be between 64 and",
     ];
     assert_eq!(found.len(), expect.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expect) {
