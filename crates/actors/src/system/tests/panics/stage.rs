@@ -124,6 +124,8 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) async fn reloading(&self, case: &Case) {
+        let moving = user("moving");
+        self.register(&moving, &token("t", 1)).await;
         case.arm();
         let begun = Instant::now();
         while !case.is_over() {
@@ -133,14 +135,15 @@ impl<'a> Stage<'a> {
                 "{:?} is not passed",
                 case.point
             );
-            tokio::join!(self.round(), self.reload());
+            tokio::join!(self.round(), self.reload(&moving));
         }
         // Life goes on.
         self.round().await;
     }
 
-    /// Another account, other limits, and back, in less time than a connection takes.
-    async fn reload(&self) {
+    /// Another account, other limits, and back. What is sent in between waits for a connection that is not there yet,
+    /// so that a pool that is replaced has something to give away.
+    async fn reload(&self, moving: &UserId) {
         for change in 0..3 {
             let mut app = shop(self.simulator);
             let fcm = app.fcm.as_mut().and_then(Arc::get_mut).unwrap();
@@ -151,6 +154,7 @@ impl<'a> Stage<'a> {
             }
             // One that fails changes nothing.
             drop(self.system.reload(&[app], &self.config.admission).await);
+            self.send(moving, None).await;
         }
     }
 
