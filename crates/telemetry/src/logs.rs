@@ -193,18 +193,45 @@ mod tests {
     }
 
     #[test]
+    fn another_filter_holds_from_the_next_event_on() {
+        let page = Page::default();
+        let writer = {
+            let page = page.clone();
+            move || page.clone()
+        };
+        let (filter, handle) = reload::Layer::new(parse("warn").unwrap());
+        let subscriber = subscriber(filter, true, false, writer);
+        tracing::subscriber::with_default(subscriber, || {
+            let say = |n| tracing::info!("said {n}");
+            say(1);
+            handle.reload(parse("info").unwrap()).unwrap();
+            say(2);
+            handle.reload(parse("warn").unwrap()).unwrap();
+            say(3);
+        });
+        let bytes = page.0.lock().clone();
+        let log = String::from_utf8(bytes).unwrap();
+        assert!(
+            log.contains("said 2") && log.matches("said").count() == 1,
+            "{log}"
+        );
+    }
+
+    /// The filter that logs were set up with, as it is now.
+    fn in_force() -> String {
+        let filter = IN_FORCE.get().unwrap();
+        filter.with_current(ToString::to_string).unwrap()
+    }
+
+    #[test]
     fn a_second_call_changes_nothing_and_a_bad_filter_is_told() {
         assert_eq!(init("warn", Format::Json), Ok(()));
         assert_eq!(init("info,fanfare_link=debug", Format::Human), Ok(()));
-        assert!(
-            tracing::enabled!(tracing::Level::WARN) && !tracing::enabled!(tracing::Level::INFO)
-        );
+        assert_eq!(in_force(), "warn");
         assert_eq!(set_filter("loud"), Err(NotAFilter));
-        assert_eq!(set_filter("info"), Ok(()));
-        assert!(
-            tracing::enabled!(tracing::Level::INFO),
-            "the filter is another one by now"
-        );
+        assert_eq!(in_force(), "warn");
+        assert_eq!(set_filter("debug"), Ok(()));
+        assert_eq!(in_force(), "debug");
         assert_eq!(init("loud", Format::Auto), Err(NotAFilter));
         assert_eq!(init("fanfare_link=loud", Format::Auto), Err(NotAFilter));
         assert!(!is_valid_filter(""));
