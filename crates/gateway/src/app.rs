@@ -72,7 +72,6 @@ impl App {
         let senders = Senders::start(settings.sender_threads, &vitals)?;
         let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = config.apps.iter().cloned().unzip();
         let entrance = InForce::new(ingress_config(settings, doors)).context("making the doors")?;
-        let telemetry = Telemetry::new();
         let system = System::spawn(
             system_config(settings),
             apps,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use rusqlite::Connection;
+use rusqlite::config::DbConfig;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::health::Health;
@@ -110,7 +111,13 @@ impl Writer {
             }
             self.commit(group);
         }
-        let end = self.empty_log().map(drop);
+        let emptied = self.empty_log();
+        if emptied != Ok(true) {
+            // Else SQLite may remove a log of which the lock file says that it is there.
+            let keep = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+            drop(self.db.set_db_config(keep, true));
+        }
+        let end = emptied.map(drop);
         let Writer {
             db, lock, alive, ..
         } = self;
@@ -204,15 +211,20 @@ impl Writer {
     }
 
     /// Copies the log back into the file, so that the file alone is the store. `false`: somebody reads in it.
+    ///
+    /// The note goes first: a process that is killed in between has a log that nobody would miss, which costs
+    /// nothing, and never an empty one that is taken for lost.
     fn empty_log(&mut self) -> Result<bool> {
         self.db.flush_prepared_statement_cache();
-        let busy: bool = self
+        let was_left = self.log.is_noted;
+        self.note_log(false);
+        let busy = self
             .db
-            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
-        if !busy {
-            self.note_log(false);
+            .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0));
+        if busy != Ok(false) {
+            self.note_log(was_left);
         }
-        Ok(!busy)
+        Ok(!busy?)
     }
 
     fn note_log(&mut self, left: bool) {

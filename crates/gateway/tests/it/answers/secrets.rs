@@ -19,7 +19,7 @@ use reqwest::{Method, StatusCode};
 const VERBOSE: &str = "trace,fanfare=trace,h2=trace,hyper=trace,hyper_util=trace,reqwest=trace,rustls=trace,tokio=trace,ractor=trace";
 
 /// Short enough for faults that end by patience, long enough for a loaded machine.
-const TIMES: &str = "[link]\nconnect_timeout = \"2s\"\nrequest_timeout = \"2s\"\nping_after = \"1s\"\nping_timeout = \"1s\"\n";
+const TIMES: &str = "[link]\nconnect_timeout = \"2s\"\nrequest_timeout = \"2s\"\nreconnect_max = \"300ms\"\nping_after = \"1s\"\nping_timeout = \"1s\"\n";
 
 /// Of a message, by where it stands.
 const TITLE: &str = "SecretTitle4711";

@@ -4,7 +4,7 @@ use fanfare_simulator::Provider;
 use fanfare_simulator::rules::Span;
 use serde_json::json;
 
-use super::scene::{Scene, both};
+use super::scene::{Scene, both, one_connection};
 
 /// So that streams above and below the last one are open when GOAWAY comes.
 fn slow(config: &mut fanfare_simulator::Config) {
@@ -33,7 +33,7 @@ async fn goaway_with_streams_above_and_below_its_last_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn goaway_with_enhance_your_calm() {
     both(async |provider| {
-    let scene = Scene::new().await;
+    let scene = Scene::with("", Some(one_connection), None).await;
     let calm = json!({ "goaway": { "code": "ENHANCE_YOUR_CALM", "debug": "too_many_pings", "last": "before" } });
         scene.ail(
             provider,
@@ -43,7 +43,7 @@ async fn goaway_with_enhance_your_calm() {
         scene.others_keep_their_rate(provider).await;
         scene.delivered_at_once(&sent).await;
         scene.no_duplicates(provider);
-        assert!(scene.connections(provider).opened <= 3 + 4);
+        assert!(scene.connections(provider).opened <= 3 + 1);
         assert_eq!(waits(&scene, provider).len(), 3);
         for wait in waits(&scene, provider) {
             // Half of reconnect_max is the least.

@@ -50,6 +50,12 @@ pub(super) struct Sent {
     count: u32,
 }
 
+/// At most one connection to each provider.
+pub(super) fn one_connection(text: String) -> String {
+    text.replace("[apps.apns]\n", "[apps.apns]\nconnections = 1\n")
+        .replace("[apps.fcm]\n", "[apps.fcm]\nconnections = 1\n")
+}
+
 impl Scene {
     pub(super) async fn new() -> Scene {
         Scene::with("", None, None).await

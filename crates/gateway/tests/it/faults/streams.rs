@@ -3,7 +3,7 @@
 use fanfare_simulator::Provider;
 use serde_json::json;
 
-use super::scene::{Scene, both};
+use super::scene::{Scene, both, one_connection};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_streams_go_on_at_once_and_not_for_ever() {
@@ -93,10 +93,6 @@ async fn dropped(scene: &Scene, provider: Provider, unknown: u32) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_stream_limit_falls_to_one_to_none_and_rises_again() {
     both(async |provider| {
-        let one_connection = |text: String| {
-            text.replace("[apps.apns]\n", "[apps.apns]\nconnections = 1\n")
-                .replace("[apps.fcm]\n", "[apps.fcm]\nconnections = 1\n")
-        };
         let scene = Scene::with("", Some(one_connection), None).await;
         let rules = json!([
             { "when": { "skip": 10 }, "times": 1, "then": { "streams": 1 } },

@@ -34,7 +34,7 @@ async fn play(world: &World, number: usize, on: &str, fault: &Value) {
         close_connections(world).await;
     }
     send(world, number).await;
-    if fault.get("window").is_some() || fault == "freeze" {
+    if fault.get("window").is_some() || fault["streams"] == 0 || fault == "freeze" {
         // No rule can reach those connections any more; how they end by themselves is shown elsewhere.
         struck(world).await;
         close_connections(world).await;
