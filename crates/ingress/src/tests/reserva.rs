@@ -210,6 +210,11 @@ async fn the_list_has_the_fields_of_the_contract_and_active_devices_by_default()
         assert_eq!(all["items"][0]["is_active"], false);
         assert!(all["items"][0]["last_used_at"].is_null());
     }
+}
+
+#[tokio::test]
+async fn include_inactive_is_true_or_false_and_said_once() {
+    let api = Harness::new();
     for query in [
         "?include_inactive=maybe",
         "?include_inactive=-1",
@@ -224,18 +229,25 @@ async fn the_list_has_the_fields_of_the_contract_and_active_devices_by_default()
     api.call("GET", &twice, &staff(), None).await.detail(422);
 }
 
+fn deleted() -> Device {
+    Device {
+        deleted_at: Some(NOW),
+        ..device_of("staff:42", 2)
+    }
+}
+
+fn of_news() -> Device {
+    Device {
+        app: AppId::new("news").unwrap(),
+        ..device_of("staff:42", 3)
+    }
+}
+
 #[tokio::test]
 async fn the_error_table_to_the_letter() {
     let api = Harness::new();
     let others = device_of("staff:7", 1);
-    let gone = Device {
-        deleted_at: Some(NOW),
-        ..device_of("staff:42", 2)
-    };
-    let news = Device {
-        app: AppId::new("news").unwrap(),
-        ..device_of("staff:42", 3)
-    };
+    let (gone, news) = (deleted(), of_news());
     api.rooms
         .devices
         .lock()
@@ -291,18 +303,24 @@ async fn the_error_table_to_the_letter() {
             assert_eq!(answer.detail(422), "FCM token cannot be empty");
         }
     }
-    for (path, credential) in both("/register") {
-        let answer = api
-            .call("POST", &path, &credential, Some(json!({"fcm_token": "  "})))
-            .await;
-        assert_eq!(answer.detail(422), "FCM token cannot be empty");
-    }
     assert_eq!(
         api.rooms.devices.lock().len(),
         3,
         "nobody's device was touched"
     );
     assert!(api.rooms.patches.lock().is_empty());
+}
+
+#[tokio::test]
+async fn a_blank_token_cannot_be_registered() {
+    let api = Harness::new();
+    for (path, credential) in both("/register") {
+        let answer = api
+            .call("POST", &path, &credential, Some(json!({"fcm_token": "  "})))
+            .await;
+        assert_eq!(answer.detail(422), "FCM token cannot be empty");
+    }
+    assert!(api.rooms.registered.lock().is_empty());
 }
 
 #[tokio::test]
