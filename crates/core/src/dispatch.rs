@@ -140,8 +140,13 @@ impl Dispatch {
         self.put_out(Vec::new(), ended.collect(), effects);
     }
 
+    /// The instant of a [`Effect::WakeAt`] has come. Timers and the clock may differ by a little (the clock is steered
+    /// towards the machine's): one that comes early is set again, or what waits would wait for other work.
     pub fn on_wake(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
-        self.pump(now, effects);
+        match self.paused_until {
+            Some(until) if until > now => effects.push(Effect::WakeAt(until)),
+            _ => self.pump(now, effects),
+        }
     }
 
     /// Routes no more; what waits stays in the journal for the next start.
