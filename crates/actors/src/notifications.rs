@@ -105,7 +105,7 @@ pub struct View {
 pub struct Limits {
     /// How long an `Idempotency-Key` is remembered. Default 24 h.
     pub idempotency_ttl: Duration,
-    /// How long a call that finds no room waits for some before it is refused. Default 500 ms.
+    /// How long a call that finds no room waits for some before it is refused. Default 2 s.
     pub room_wait: Duration,
     /// Calls that wait for room at once; the next one is refused at once. Default 1,000.
     pub room_waiting_max: usize,
@@ -115,7 +115,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
-            room_wait: Duration::from_millis(500),
+            room_wait: Duration::from_secs(2),
             room_waiting_max: 1_000,
         }
     }

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::{Parts, Waiting};
 
 /// How often one that waits looks again; it lies evenly between half of this and the whole.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Comes back when there is room for `count` deliveries (nothing is taken), or with why there is none: after
 /// `room_wait`, or at once when `room_waiting_max` others wait.

@@ -42,7 +42,7 @@ impl Default for Limits {
             deliveries_max: 200_000,
             deliveries_per_app_max: 100_000,
             bulk_share: 0.8,
-            room_wait: SECOND / 2,
+            room_wait: 2 * SECOND,
             room_waiting_max: 1_000,
             idempotency_ttl: DAY,
             call_timeout: 5 * SECOND,

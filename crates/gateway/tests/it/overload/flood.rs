@@ -13,7 +13,7 @@ use crate::process::Serving;
 
 /// The limits of the flooded gateway. What they bound is in docs/operations.md ("Memory").
 const LIMITS: &str = "[limits]\ndeliveries_max = 5000\ndeliveries_per_app_max = 3000\nbody_max = \"1MiB\"\nbodies_max = \"1MiB\"\n\
-    requests_max = 200\nconnections_max = 200\n[store]\ncache = \"1MiB\"\nqueue_max = 1000\n";
+    requests_max = 200\nconnections_max = 200\nroom_wait = \"100ms\"\n[store]\ncache = \"1MiB\"\nqueue_max = 1000\n";
 
 /// The formula of docs/operations.md for [`LIMITS`], in MiB: 64 + 5,000 deliveries of 2 KiB + 30 × 1 MiB of bodies + 200
 /// connections of 64 KiB + 3 caches of 1 MiB.
