@@ -72,7 +72,7 @@ async fn who_registers_while_the_answer_is_out_stays() {
     for (n, timestamp) in (10..).zip(&timestamps) {
         let (user, address) = (format!("user-{n}"), token(APNS, n));
         world.register(&user, "ios_push", &address).await;
-        world.rules(&json!([{ "times": 1, "delay_ms": 700, "then": { "answer": unregistered(timestamp) } }]));
+        world.rules(&json!([{ "times": 1, "delay_ms": 2500, "then": { "answer": unregistered(timestamp) } }]));
         let id = world.send_to(&[&user]).await;
         eventually(|| async { (world.view(&id).await["counts"]["in_flight"] == 1).then_some(()) })
             .await;
