@@ -20,7 +20,7 @@ const LIMITS: &str = "[limits]\ndeliveries_max = 5000\ndeliveries_per_app_max = 
 const BOUND_MIB: u64 = 64 + 10 + 30 + 13 + 3;
 
 const FLOOD: Duration = Duration::from_secs(4);
-const CALLERS: usize = 150;
+const CALLERS: usize = 90;
 
 /// Waits until everything of a notification has ended, and checks that the books add up meanwhile.
 pub(super) async fn ended(world: &World, key: &str, id: &str) {
