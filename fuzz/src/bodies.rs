@@ -101,9 +101,10 @@ pub(crate) fn encodes(new: NewNotification) {
         app: new.app,
         created_at: NOW,
         options: new.options,
-        message: new.message,
-        variables: new.variables,
+        message: new.message.into(),
+        variables: new.variables.into(),
         progress: Progress::new(1, Counts::default()),
+        run: None,
     });
     let apns = apns::Codec::new("api.push.apple.com", "com.example.shop").expect("a topic");
     let fcm = fcm::Codec::new("fcm.googleapis.com", "shop").expect("a project");
@@ -135,6 +136,7 @@ fn delivery(live: &Arc<Live>, channel: Channel) -> Delivery {
             &value,
         ),
         locale: None,
+        variables: None,
         registered_at: NOW,
         routed_at: NOW,
         started_at: NOW,

@@ -26,6 +26,9 @@ pub enum Error {
     /// Others kept changing the same rows; nothing was changed.
     #[error("too many conflicting changes at once")]
     Contended,
+    /// A campaign cannot do that now.
+    #[error("campaign: {0}")]
+    Impossible(fanfare_core::campaign::Impossible),
     /// The app is not one that is served here.
     #[error("no such app")]
     UnknownApp,
@@ -42,6 +45,7 @@ impl Error {
             Error::ShuttingDown => "shutting_down",
             Error::Start(_) => "start",
             Error::Contended => "contended",
+            Error::Impossible(why) => why.label(),
             Error::UnknownApp => "unknown_app",
         }
     }

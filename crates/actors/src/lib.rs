@@ -4,6 +4,7 @@
 //! is in ARCHITECTURE.md.
 
 pub mod apps;
+pub mod campaigns;
 mod connection;
 mod directory;
 pub mod dispatcher;
@@ -29,6 +30,7 @@ mod users;
 pub(crate) type GaveUp = std::sync::Arc<dyn Fn(String) + Send + Sync>;
 
 pub use apps::{ApnsCredential, App, FcmCredential};
+pub use campaigns::Campaigns;
 pub use error::{Error, Result};
 pub use notifications::Notifications;
 pub use registry::Registry;

@@ -123,9 +123,10 @@ mod tests {
                 expires_at: Timestamp(2),
                 send_at: None,
             },
-            message: Message::default(),
-            variables: Variables::new(),
+            message: Message::default().into(),
+            variables: Variables::new().into(),
             progress: Progress::new(1, Counts::default()),
+            run: None,
         })
     }
 

@@ -19,7 +19,7 @@ use ractor::{Actor, ActorRef};
 use tokio::runtime::Handle;
 use tokio::sync::{oneshot, watch};
 
-use crate::{App, Error, Notifications, Registry, Result, notifications};
+use crate::{App, Campaigns, Error, Notifications, Registry, Result, campaigns, notifications};
 use root::{Handles, Root};
 
 /// What the tree is built from.
@@ -28,6 +28,7 @@ pub struct Config {
     pub admission: admission::Limits,
     pub revocations: revocations::Limits,
     pub notifications: notifications::Limits,
+    pub campaigns: campaigns::Limits,
     pub registry: RegistryConfig,
     pub journal: JournalConfig,
     /// When suspect addresses are too many to be believed.
@@ -185,6 +186,10 @@ impl System {
 
     pub fn registry(&self) -> Registry {
         self.handles.registry.clone()
+    }
+
+    pub fn campaigns(&self) -> Campaigns {
+        self.handles.campaigns.clone()
     }
 
     pub fn notifications(&self) -> Notifications {

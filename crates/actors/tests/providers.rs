@@ -50,6 +50,7 @@ fn config() -> Config {
         admission: admission::Limits::default(),
         revocations: revocations::Limits::default(),
         notifications: notifications::Limits::default(),
+        campaigns: fanfare_actors::campaigns::Limits::default(),
         registry: RegistryConfig {
             shards: 2,
             passivate_after: Duration::from_secs(30),

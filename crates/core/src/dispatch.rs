@@ -134,7 +134,7 @@ impl Dispatch {
 
     /// A notification of this app was cancelled: those of its deliveries that wait to be routed end now.
     pub fn on_cancelled(&mut self, app: &AppId, now: Timestamp, effects: &mut Vec<Effect>) {
-        let cancelled = |delivery: &Delivery| delivery.live.progress.is_cancelled();
+        let cancelled = |delivery: &Delivery| delivery.live.is_cancelled();
         let gone = self.queue.take_out(app, cancelled).into_iter();
         let ended = gone.map(|delivery| finished(delivery, Outcome::Cancelled, CANCELLED, now));
         self.put_out(Vec::new(), ended.collect(), effects);
@@ -229,7 +229,7 @@ enum Way {
 
 fn way(delivery: &Delivery, revocations: &Revocations, now: Timestamp) -> Way {
     let live = &delivery.live;
-    let is_cancelled = live.progress.is_cancelled();
+    let is_cancelled = live.is_cancelled();
     if let Some((outcome, reason)) = over(is_cancelled, live.options.expires_at, now) {
         return Way::End(outcome, reason);
     }

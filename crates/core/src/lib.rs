@@ -5,6 +5,7 @@
 
 pub mod admission;
 pub mod breaker;
+pub mod campaign;
 pub mod cleanup;
 pub mod dispatch;
 pub mod facts;

@@ -378,7 +378,7 @@ impl Pool {
 /// How a delivery ends that must not be handed over any more.
 fn over(delivery: &Delivery, now: Timestamp) -> Option<(Outcome, Reason)> {
     let live = &delivery.live;
-    dispatch::over(live.progress.is_cancelled(), live.options.expires_at, now)
+    dispatch::over(live.is_cancelled(), live.options.expires_at, now)
 }
 
 fn batches<T>(all: &mut Vec<T>, max: usize, mut put: impl FnMut(Vec<T>)) {

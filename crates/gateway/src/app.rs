@@ -277,6 +277,7 @@ fn system_config(settings: &Settings) -> system::Config {
             fresh_for: limits.fresh_for,
             entries_max: limits.revocations_max,
         },
+        campaigns: fanfare_actors::campaigns::Limits::default(),
         notifications: fanfare_actors::notifications::Limits {
             idempotency_ttl: limits.idempotency_ttl,
             room_wait: limits.room_wait,

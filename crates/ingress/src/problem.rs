@@ -171,6 +171,9 @@ impl From<fanfare_actors::Error> for Problem {
                 "idempotency_conflict",
                 "this Idempotency-Key was used for another request",
             ),
+            Error::Impossible(why) => {
+                Problem::new(StatusCode::CONFLICT, why.label(), why.to_string())
+            }
             Error::Store(cause) => store_failure(&cause),
             Error::Timeout(_) => {
                 Problem::unavailable("timeout", "no answer in time; the work may still be done")

@@ -129,6 +129,7 @@ fn system_config() -> system::Config {
         admission: admission::Limits::default(),
         revocations: revocations::Limits::default(),
         notifications: notifications::Limits::default(),
+        campaigns: fanfare_actors::campaigns::Limits::default(),
         registry: system::RegistryConfig {
             shards: 2,
             passivate_after: hour,

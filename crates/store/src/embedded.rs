@@ -9,6 +9,7 @@
 //! dropped once it was polled is still carried out.
 
 mod backup;
+mod campaigns;
 mod check;
 mod codec;
 mod config;

@@ -5,6 +5,7 @@
 //! over partitions, a compare-and-set only on the ownership of an address. So each call says what must hold,
 //! never how, and nothing here assumes SQL.
 
+pub mod campaigns;
 pub mod contract;
 pub mod embedded;
 mod error;
@@ -12,6 +13,7 @@ pub mod journal;
 pub mod listing;
 pub mod registry;
 
+pub use campaigns::Campaigns;
 pub use error::{Error, Result};
 pub use journal::{
     Accept, Accepted, DeliveryPage, DeliveryRow, Ended, Idempotency, Journal, OutcomeBatch,
@@ -23,7 +25,7 @@ pub use registry::{Applied, Change, Claim, DevicePage, Expect, Put, Registry};
 use futures_util::future::BoxFuture;
 
 /// Everything the gateway keeps. Cheap to share (`Arc<dyn Store>`), safe to call from any runtime.
-pub trait Store: Registry + Journal {
+pub trait Store: Registry + Journal + Campaigns {
     /// Whether reads and durable writes work now; for readiness. Does one of each.
     fn ping(&self) -> BoxFuture<'_, Result<()>>;
 

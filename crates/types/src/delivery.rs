@@ -9,7 +9,8 @@ use crate::message::Variables;
 use crate::notification::Options;
 use crate::permit::Permit;
 use crate::{
-    Address, AppId, Counts, DeviceId, Message, NotificationId, Outcome, Reason, Timestamp, UserId,
+    Address, AppId, Counts, DeviceId, Message, NotificationId, Outcome, Reason, Run, Timestamp,
+    UserId,
 };
 
 /// A notification in memory, shared by its deliveries.
@@ -19,9 +20,24 @@ pub struct Live {
     pub app: AppId,
     pub created_at: Timestamp,
     pub options: Options,
-    pub message: Message,
-    pub variables: Variables,
+    /// All chunks of a campaign share one.
+    pub message: Arc<Message>,
+    pub variables: Arc<Variables>,
     pub progress: Progress,
+    /// The run of the campaign that this is a chunk of; `None` for a notification.
+    pub run: Option<Arc<Run>>,
+}
+
+impl Live {
+    /// From now on nothing more of it is handed over, and what waits ends.
+    pub fn is_cancelled(&self) -> bool {
+        self.progress.is_cancelled() || self.run.as_ref().is_some_and(|run| run.is_cancelled())
+    }
+
+    /// Whoever holds deliveries of it drops them: their campaign is paused, or the gateway drains.
+    pub fn is_withdrawn(&self) -> bool {
+        self.run.as_ref().is_some_and(|run| run.is_withdrawn())
+    }
 }
 
 /// The live books of one notification. `waiting` is what remains of `recipients`, so the sum always holds.
@@ -117,6 +133,8 @@ pub struct Delivery {
     pub device: Option<(DeviceId, UserId)>,
     pub address: Address,
     pub locale: Option<Arc<str>>,
+    /// The recipient's own, which come before those of the notification.
+    pub variables: Option<Arc<Variables>>,
     /// The device's `registered_at` when it was routed; for a bare address, when it was accepted.
     pub registered_at: Timestamp,
     /// When the device was last read from the store. Older than the freshness bound, it is read again.
@@ -183,6 +201,7 @@ mod tests {
             device: None,
             address: Address::new(Channel::Fcm, kind, Environment::Production, "a"),
             locale: None,
+            variables: None,
             registered_at: Timestamp(1),
             routed_at: Timestamp(1),
             started_at: Timestamp::default(),
@@ -206,9 +225,10 @@ mod tests {
                 expires_at: Timestamp(2),
                 send_at: None,
             },
-            message: Message::default(),
-            variables: Variables::new(),
+            message: Message::default().into(),
+            variables: Variables::new().into(),
             progress: Progress::new(2, Counts::default()),
+            run: None,
         });
         let budget = Budget::new(2);
         let [mut ended, lost] = [0, 1].map(|ordinal| delivery(&live, ordinal, &budget));

@@ -173,8 +173,12 @@ id96!(
     DeviceId
 );
 id96!(
-    /// One accepted notification.
+    /// One accepted notification, or one chunk of a campaign.
     NotificationId
+);
+id96!(
+    /// One campaign.
+    CampaignId
 );
 
 impl NotificationId {

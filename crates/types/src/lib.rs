@@ -4,30 +4,38 @@
 //! have a redacted `Debug`, so that no log line or panic can show one.
 
 pub mod address;
+pub mod campaign;
 pub mod change;
 pub mod delivery;
 pub mod device;
 pub mod facts;
+pub mod filter;
 pub mod ids;
 pub mod losses;
 pub mod message;
 pub mod notification;
 pub mod outcome;
+pub mod pace;
 pub mod permit;
 pub mod secret;
 pub mod time;
 pub mod verdict;
 
 pub use address::{Address, AddressKey, AddressKind, Channel, Environment, Platform};
+pub use campaign::{
+    Audience, CampaignRecord, CampaignState, MissingVariable, Recipient, Run, Standing, Turn,
+};
 pub use change::{Applied, Change, Claim, Expect, Put};
 pub use delivery::{Delivery, Finished, Live, Progress};
 pub use device::{Device, DeviceRef, Status};
 pub use facts::{Facts, Failing};
-pub use ids::{AppId, DeviceId, NotificationId, UserId};
+pub use filter::{DeviceView, Filter};
+pub use ids::{AppId, CampaignId, DeviceId, NotificationId, UserId};
 pub use losses::{Losses, OnLoss};
 pub use message::Message;
 pub use notification::{Lane, NotificationRecord, OnUnknown, Options, Priority, Target};
 pub use outcome::{Counts, Outcome};
+pub use pace::Pace;
 pub use permit::{Budget, Permit, Permits};
 pub use secret::Secret;
 pub use time::{Clock, Timestamp};

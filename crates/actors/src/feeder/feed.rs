@@ -88,9 +88,10 @@ impl Feed {
             app: record.app,
             created_at: record.created_at,
             options: record.options,
-            message: record.message,
-            variables: record.variables,
+            message: record.message.into(),
+            variables: record.variables.into(),
             progress: Progress::new(recipients, recovered.counts),
+            run: None,
         };
         if recovered.cancelled {
             live.progress.cancel();
@@ -167,6 +168,7 @@ impl Feed {
                 device: target.device,
                 address: target.address.unwrap_or_else(unknown),
                 locale: None,
+                variables: None,
                 registered_at: self.live.created_at,
                 routed_at,
                 started_at: Timestamp::default(),

@@ -128,9 +128,10 @@ async fn start(
         app: record.app.clone(),
         created_at: record.created_at,
         options: record.options.clone(),
-        message: record.message.clone(),
-        variables: record.variables.clone(),
+        message: record.message.clone().into(),
+        variables: record.variables.clone().into(),
         progress: Progress::new(ends.len() as u64, Counts::default()),
+        run: None,
     });
     let mut entered = Entered::new(&parts, &live);
     let acceptance = match journal(&parts, accept).await {
@@ -254,6 +255,7 @@ fn hand_on(parts: &Parts, live: &Arc<Live>, ends: Vec<End>, mut permits: Permits
             device,
             address,
             locale,
+            variables: None,
             registered_at,
             routed_at,
             started_at: Timestamp::default(),

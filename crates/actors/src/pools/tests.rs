@@ -120,9 +120,11 @@ impl Rig {
             message: Message {
                 title: Some("hello".to_owned()),
                 ..Message::default()
-            },
-            variables: Variables::new(),
+            }
+            .into(),
+            variables: Variables::new().into(),
             progress: Progress::new(PERMITS as u64, Counts::default()),
+            run: None,
         })
     }
 
@@ -136,6 +138,7 @@ impl Rig {
             device: None,
             address: address(channel, ordinal),
             locale: None,
+            variables: None,
             registered_at: live.created_at,
             routed_at: live.created_at,
             started_at: Timestamp::default(),

@@ -26,7 +26,8 @@ use crate::reaper::ReaperHandle;
 use crate::registry::Rules;
 use crate::slot::Slot;
 use crate::{
-    App, Error, Notifications, Registry, Result, dispatcher, outcomes, reaper, registry, sweeper,
+    App, Campaigns, Error, Notifications, Registry, Result, dispatcher, outcomes, reaper, registry,
+    sweeper,
 };
 use child::Child;
 use plan::Plan;
@@ -63,6 +64,7 @@ pub(super) struct State {
 pub(super) struct Handles {
     pub(super) registry: Registry,
     pub(super) notifications: Notifications,
+    pub(super) campaigns: Campaigns,
     sending: Arc<dyn Sending>,
     pub(super) slots: Slots,
     call_timeout: Duration,

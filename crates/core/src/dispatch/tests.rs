@@ -25,9 +25,10 @@ fn live(app: &str, lane: Lane) -> Arc<Live> {
             expires_at: NOW + Duration::from_secs(3600),
             send_at: None,
         },
-        message: Message::default(),
-        variables: Variables::new(),
+        message: Message::default().into(),
+        variables: Variables::new().into(),
         progress: Progress::new(100, Counts::default()),
+        run: None,
     })
 }
 
@@ -52,6 +53,7 @@ fn delivery(live: &Arc<Live>, n: u32, routed_at: Timestamp) -> Delivery {
         device: Some((DeviceId::new(NOW, u64::from(n)), user())),
         address: address("old"),
         locale: None,
+        variables: None,
         registered_at: NOW,
         routed_at,
         started_at: NOW,

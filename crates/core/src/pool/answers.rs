@@ -157,7 +157,7 @@ impl Pool {
                 let reason = ours.unwrap_or(reason);
                 self.end(job, outcome, reason, Some(verdict), world.now);
             }
-            Next::Again | Next::At(_) if job.delivery.live.progress.is_cancelled() => {
+            Next::Again | Next::At(_) if job.delivery.live.is_cancelled() => {
                 self.end(job, Outcome::Cancelled, CANCELLED, Some(verdict), world.now);
             }
             Next::Again => self.queue(job),

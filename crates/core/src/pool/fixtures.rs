@@ -31,9 +31,10 @@ pub(crate) fn live(lane: Lane, created_at: Timestamp, ttl: Duration) -> Arc<Live
             expires_at: created_at + ttl,
             send_at: None,
         },
-        message: Message::default(),
-        variables: Variables::new(),
+        message: Message::default().into(),
+        variables: Variables::new().into(),
         progress: Progress::new(1, Counts::default()),
+        run: None,
     })
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn delivery_of(live: Arc<Live>, ordinal: u32, budget: &Arc<Budget>) -
             "0a",
         ),
         locale: None,
+        variables: None,
         registered_at: created_at,
         routed_at: created_at,
         started_at: created_at,

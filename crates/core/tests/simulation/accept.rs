@@ -202,6 +202,7 @@ impl Sim {
                 device,
                 address,
                 locale: None,
+                variables: None,
                 registered_at,
                 routed_at: live.created_at,
                 started_at: Timestamp::default(),
@@ -292,8 +293,9 @@ pub(crate) fn live(record: &NotificationRecord, ended: Counts) -> Live {
         app: record.app.clone(),
         created_at: record.created_at,
         options: record.options.clone(),
-        message: Message::default(),
-        variables: Variables::new(),
+        message: Message::default().into(),
+        variables: Variables::new().into(),
         progress: Progress::new(record.targets.len() as u64, ended),
+        run: None,
     }
 }

@@ -455,6 +455,7 @@ impl Feed {
                 device: target.device,
                 address: target.address.unwrap_or_else(unknown),
                 locale: None,
+                variables: None,
                 registered_at: self.live.created_at,
                 routed_at,
                 started_at: Timestamp::default(),

@@ -48,6 +48,7 @@ pub(crate) fn live(message: Message, options: Options, variables: Variables) -> 
         message,
         variables,
         progress: Progress::new(1, Counts::default()),
+        run: None,
     })
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn delivery(live: &Arc<Live>, address: Address, locale: Option<&str>)
         device: None,
         address,
         locale: locale.map(Into::into),
+        variables: None,
         registered_at: NOW,
         routed_at: NOW,
         started_at: NOW,

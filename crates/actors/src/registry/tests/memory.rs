@@ -1,6 +1,13 @@
 //! A store in memory that can be made slow, contended, unsure or broken. It never leaves the runtime, so that
 //! paused time works with it.
 
+use fanfare_store::campaigns::{
+    AudiencePage, AudienceQuery, Audienced, Block, CampaignDeliveries, Changed, Chunk,
+    ChunkOutcomes, Created, DeliveryCursor, Named, OpenChunk, Opened, Shard, StoredCampaign,
+    UploadRow,
+};
+use fanfare_store::{Campaigns, Idempotency};
+use fanfare_types::{Audience, CampaignId, CampaignRecord, Standing};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -247,6 +254,111 @@ impl Journal for Memory {
 
     fn purge(&self, _: Timestamp, _: Timestamp, _: usize) -> BoxFuture<'_, Result<usize>> {
         unreachable!()
+    }
+}
+
+impl Campaigns for Memory {
+    fn create(
+        &self,
+        _: CampaignRecord,
+        _: Standing,
+        _: Option<Idempotency>,
+    ) -> BoxFuture<'_, Result<Created>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn campaign(&self, _: &AppId, _: CampaignId) -> BoxFuture<'_, Result<Option<StoredCampaign>>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn campaigns(
+        &self,
+        _: &AppId,
+        _: Option<CampaignId>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredCampaign>>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn unfinished_campaigns(
+        &self,
+        _: Option<CampaignId>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Vec<StoredCampaign>>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn campaigns_unfinished(&self, _: &AppId) -> BoxFuture<'_, Result<u64>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn change(&self, _: &AppId, _: CampaignId, _: Standing) -> BoxFuture<'_, Result<Changed>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn append(&self, _: &AppId, _: CampaignId, _: Block) -> BoxFuture<'_, Result<Changed>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn shards(&self, _: &AppId, _: CampaignId, _: usize) -> BoxFuture<'_, Result<Vec<Shard>>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn audience(&self, _: AudienceQuery) -> BoxFuture<'_, Result<AudiencePage>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn count(
+        &self,
+        _: &AppId,
+        _: Option<CampaignId>,
+        _: Arc<Audience>,
+        _: u64,
+        _: u64,
+    ) -> BoxFuture<'_, Result<Audienced>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn uploaded(
+        &self,
+        _: &AppId,
+        _: CampaignId,
+        _: Vec<Named>,
+    ) -> BoxFuture<'_, Result<Option<UploadRow>>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn open(&self, _: Chunk) -> BoxFuture<'_, Result<Opened>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn open_chunks(
+        &self,
+        _: &AppId,
+        _: CampaignId,
+        _: Option<NotificationId>,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Vec<OpenChunk>>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn record_chunks(&self, _: Vec<ChunkOutcomes>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn campaign_deliveries(
+        &self,
+        _: &AppId,
+        _: CampaignId,
+        _: Option<Outcome>,
+        _: DeliveryCursor,
+        _: usize,
+    ) -> BoxFuture<'_, Result<Option<CampaignDeliveries>>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
+    }
+
+    fn purge_campaigns(&self, _: Timestamp, _: usize) -> BoxFuture<'_, Result<bool>> {
+        Box::pin(async { Err(fanfare_store::Error::Closed) })
     }
 }
 

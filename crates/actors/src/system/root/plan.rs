@@ -21,7 +21,7 @@ use crate::registry::{self, Registry, RegistryActor, Rules, Shelter};
 use crate::sweeper::{self, Sweeper};
 use crate::system::sending::{Make, Parts, Sending};
 use crate::system::{Config, Ways};
-use crate::{App, Error, GaveUp, Notifications, Result, notifications};
+use crate::{App, Campaigns, Error, GaveUp, Notifications, Result, campaigns, notifications};
 
 /// What the tree is built from, once the root is there.
 pub(super) struct Plan {
@@ -58,6 +58,7 @@ impl Plan {
             started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
         }
         let handles = Handles {
+            campaigns: self.campaigns(&random),
             notifications: self.notifications(live, random, &sending, &slots),
             registry,
             sending,
@@ -186,6 +187,15 @@ impl Plan {
             clock: self.ways.clock.clone(),
         };
         Child::new("sweeper", || Sweeper, args, slots.sweeper.clone())
+    }
+
+    fn campaigns(&self, random: &Random) -> Campaigns {
+        Campaigns::new(campaigns::Parts {
+            limits: self.config.campaigns.clone(),
+            store: self.ways.store.clone(),
+            clock: self.ways.clock.clone(),
+            random: random.clone(),
+        })
     }
 
     fn notifications(

@@ -201,6 +201,7 @@ pub(super) fn config() -> Config {
         admission: admission::Limits::default(),
         revocations: revocations::Limits::default(),
         notifications: notifications::Limits::default(),
+        campaigns: crate::campaigns::Limits::default(),
         registry: RegistryConfig {
             shards: 2,
             passivate_after: Duration::from_secs(30),

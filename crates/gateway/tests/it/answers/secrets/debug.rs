@@ -60,9 +60,10 @@ async fn debug_shows_none_either() {
         app,
         created_at: now,
         options,
-        message,
-        variables,
+        message: message.into(),
+        variables: variables.into(),
         progress: Progress::new(1, Counts::default()),
+        run: None,
     });
     secrets.absent_from("a live notification", &format!("{live:?}"));
     let budgets: Arc<[Arc<Budget>]> = [Budget::new(1)].into();
@@ -73,6 +74,7 @@ async fn debug_shows_none_either() {
         device,
         address,
         locale: None,
+        variables: None,
         registered_at: now,
         routed_at: now,
         started_at: now,

@@ -1,0 +1,334 @@
+//! Campaigns as the API sees them: make, steer, upload, look up.
+//!
+//! A change of state is a compare-and-set in the store, decided by `core`; only when it is durable are those told who
+//! carry it out. So a crash in between changes nothing about what will happen, and two that ask at once are one after
+//! the other.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fanfare_core::campaign::{self, Books, Command, Impossible, Known};
+use fanfare_store::campaigns::{
+    Audienced, Block, CampaignDeliveries, Changed, Created, DeliveryCursor, Named, StoredCampaign,
+    Upload, UploadRow,
+};
+use fanfare_store::{Idempotency, Store};
+use fanfare_types::message::Variables;
+use fanfare_types::{
+    AppId, Audience, CampaignId, CampaignRecord, Clock, Counts, Message, MissingVariable,
+    OnUnknown, Outcome, Priority, Standing, Timestamp,
+};
+
+use crate::notifications::IdempotencyKey;
+use crate::random::Random;
+use crate::{Error, Result};
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub struct Campaigns(Arc<Parts>);
+
+pub(crate) struct Parts {
+    pub(crate) limits: Limits,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+}
+
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Campaigns of one app that are not finished. Default 1,000; at it a new one is refused: 409.
+    pub unfinished_max: u64,
+    /// Deliveries of one campaign in memory at most. Default 8,192; its readers wait at it.
+    pub window: usize,
+    /// Uploaded rows of one campaign. Default 50,000,000; beyond it 413.
+    pub upload_rows_max: u64,
+    /// How long an `Idempotency-Key` is remembered. Default 24 h.
+    pub idempotency_ttl: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            unfinished_max: 1_000,
+            window: 8_192,
+            upload_rows_max: 50_000_000,
+            idempotency_ttl: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+/// A checked request.
+#[derive(Clone, Debug)]
+pub struct NewCampaign {
+    pub app: AppId,
+    pub name: String,
+    pub audience: Audience,
+    pub message: Message,
+    pub variables: Variables,
+    pub missing_variable: MissingVariable,
+    pub priority: Priority,
+    pub collapse_key: Option<String>,
+    pub on_unknown: OnUnknown,
+    pub ttl: Duration,
+    /// Pushes a second.
+    pub rate: Option<u32>,
+    /// Absent: it waits for `start`.
+    pub start_at: Option<Timestamp>,
+    pub idempotency: Option<IdempotencyKey>,
+}
+
+/// A campaign at one moment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CampaignView {
+    pub record: CampaignRecord,
+    pub standing: Standing,
+    pub upload: Upload,
+    /// waiting + in flight + every outcome.
+    pub total: u64,
+    /// The audience is still being read, and is reckoned by what matched so far.
+    pub total_is_estimate: bool,
+    pub counts: Counts,
+    /// Deliveries that ended in the last seconds, a second.
+    pub rate_now: f64,
+    /// Until the last delivery ends at this rate; `None` when it does not run or nothing moves.
+    pub eta: Option<Duration>,
+}
+
+impl CampaignView {
+    /// As the store has it: nothing is in memory.
+    pub(crate) fn stored(stored: StoredCampaign) -> Self {
+        let StoredCampaign {
+            record,
+            standing,
+            upload,
+            scan,
+            counts,
+        } = stored;
+        let rows_are_recipients = record.audience == Audience::Upload;
+        let rows = if rows_are_recipients {
+            upload.rows
+        } else {
+            scan.rows
+        };
+        let (total, total_is_estimate, counts) = campaign::books(&Books {
+            state: standing.state,
+            opened: scan.opened,
+            counts,
+            rows_left: rows.saturating_sub(scan.scanned),
+            scanned: scan.scanned,
+            rows_are_recipients,
+        });
+        CampaignView {
+            record,
+            standing,
+            upload,
+            total,
+            total_is_estimate,
+            counts,
+            rate_now: 0.0,
+            eta: None,
+        }
+    }
+}
+
+/// Rows looked at to find out, at a start, that an audience is empty; a larger one is started without knowing.
+const EMPTY_LOOK_ROWS_MAX: u64 = 100_000;
+
+/// How often a change that others got ahead of is decided again.
+const TRIES_MAX: usize = 16;
+
+impl Campaigns {
+    pub(crate) fn new(parts: Parts) -> Self {
+        Campaigns(Arc::new(parts))
+    }
+
+    /// Makes a campaign: durable when it answers; the same again for a repeated request.
+    pub async fn create(&self, new: NewCampaign) -> Result<CampaignView> {
+        let parts = &self.0;
+        let now = parts.clock.now();
+        let unfinished = parts.store.campaigns_unfinished(&new.app).await?;
+        if unfinished >= parts.limits.unfinished_max {
+            return Err(Error::Impossible(Impossible::TooMany));
+        }
+        let standing = campaign::draft(new.rate, new.start_at, now);
+        let idempotency = new.idempotency.map(|idempotency| Idempotency {
+            key: idempotency.key,
+            body: idempotency.body,
+            expires_at: now + parts.limits.idempotency_ttl,
+        });
+        let record = CampaignRecord {
+            id: CampaignId::new(now, parts.random.next()),
+            app: new.app,
+            name: new.name,
+            created_at: now,
+            audience: new.audience,
+            message: new.message,
+            variables: new.variables,
+            missing_variable: new.missing_variable,
+            priority: new.priority,
+            collapse_key: new.collapse_key,
+            on_unknown: new.on_unknown,
+            ttl: new.ttl,
+        };
+        let (app, id) = (record.app.clone(), record.id);
+        let created = parts.store.create(record, standing, idempotency).await?;
+        let id = match created {
+            Created::New => id,
+            Created::Repeated(id) => id,
+            Created::Conflict => return Err(Error::IdempotencyConflict),
+        };
+        self.view(&app, id).await?.ok_or(Error::Contended)
+    }
+
+    /// `None` when there is no such campaign in this app.
+    pub async fn view(&self, app: &AppId, id: CampaignId) -> Result<Option<CampaignView>> {
+        let stored = self.0.store.campaign(app, id).await?;
+        Ok(stored.map(CampaignView::stored))
+    }
+
+    /// Newest first, from just before `before`.
+    pub async fn list(
+        &self,
+        app: &AppId,
+        before: Option<CampaignId>,
+        limit: usize,
+    ) -> Result<Vec<CampaignView>> {
+        let stored = self.0.store.campaigns(app, before, limit).await?;
+        Ok(stored.into_iter().map(CampaignView::stored).collect())
+    }
+
+    /// Does what is asked, or finds it done; durable when it answers. After a pause or a cancel has answered, nothing
+    /// more is handed over. `None` when there is no such campaign in this app.
+    ///
+    /// # Errors
+    /// [`Error::Impossible`] says why not.
+    pub async fn steer(
+        &self,
+        app: &AppId,
+        id: CampaignId,
+        command: Command,
+    ) -> Result<Option<CampaignView>> {
+        let parts = &self.0;
+        let Some(mut stored) = parts.store.campaign(app, id).await? else {
+            return Ok(None);
+        };
+        for _ in 0..TRIES_MAX {
+            let known = self.known(&stored, command).await?;
+            let next = campaign::steer(command, &stored.standing, known, parts.clock.now())
+                .map_err(Error::Impossible)?;
+            let Some(next) = next else {
+                return self.view(app, id).await;
+            };
+            match parts.store.change(app, id, next).await? {
+                Changed::Done => return self.view(app, id).await,
+                Changed::Conflict(now) => stored = *now,
+                Changed::Gone => return Ok(None),
+            }
+        }
+        Err(Error::Contended)
+    }
+
+    /// What a start needs to know of the audience.
+    async fn known(&self, stored: &StoredCampaign, command: Command) -> Result<Known> {
+        let record = &stored.record;
+        let mut known = Known {
+            upload_incomplete: false,
+            is_empty: false,
+            ttl: record.ttl,
+        };
+        if command != Command::Start || stored.standing.state.is_final() {
+            return Ok(known);
+        }
+        if record.audience == Audience::Upload {
+            known.upload_incomplete = !stored.upload.is_complete;
+            known.is_empty = stored.upload.rows == 0;
+        } else {
+            let audience = Arc::new(record.audience.clone());
+            let look = EMPTY_LOOK_ROWS_MAX;
+            let counted = self.0.store.count(&record.app, None, audience, look, 1);
+            known.is_empty = counted.await?.is_surely_empty();
+        }
+        Ok(known)
+    }
+
+    /// Adds to the upload of a draft or scheduled campaign; durable when it answers with what the upload is then.
+    /// `None` when there is no such campaign in this app.
+    ///
+    /// # Errors
+    /// [`Error::Impossible`] when the campaign takes no upload any more. A block that does not fit on what is there
+    /// changes nothing, and the answer is what is there.
+    pub async fn append(
+        &self,
+        app: &AppId,
+        id: CampaignId,
+        block: Block,
+    ) -> Result<Option<Appended>> {
+        let upload = block.upload.clone();
+        Ok(match self.0.store.append(app, id, block).await? {
+            Changed::Done => Some(Appended::Taken(upload)),
+            Changed::Gone => None,
+            Changed::Conflict(stored) => {
+                use fanfare_types::CampaignState::{Draft, Scheduled};
+                let from = stored.standing.state;
+                if !matches!(from, Draft | Scheduled) {
+                    return Err(Error::Impossible(Impossible::State { from }));
+                }
+                Some(Appended::DoesNotFit(stored.upload))
+            }
+        })
+    }
+
+    /// What was not simply delivered; see [`fanfare_store::Campaigns::campaign_deliveries`].
+    pub async fn deliveries(
+        &self,
+        app: &AppId,
+        id: CampaignId,
+        outcome: Option<Outcome>,
+        from: DeliveryCursor,
+        limit: usize,
+    ) -> Result<Option<CampaignDeliveries>> {
+        let store = &self.0.store;
+        Ok(store
+            .campaign_deliveries(app, id, outcome, from, limit)
+            .await?)
+    }
+
+    /// How many the audience has now, looking at no more than `rows_max` rows.
+    pub async fn count(
+        &self,
+        app: &AppId,
+        id: CampaignId,
+        audience: Audience,
+        rows_max: u64,
+    ) -> Result<Audienced> {
+        let (store, audience) = (&self.0.store, Arc::new(audience));
+        Ok(store
+            .count(app, Some(id), audience, rows_max, u64::MAX)
+            .await?)
+    }
+
+    /// The uploaded row of a user or device, for a preview.
+    pub async fn uploaded(
+        &self,
+        app: &AppId,
+        id: CampaignId,
+        named: Vec<Named>,
+    ) -> Result<Option<UploadRow>> {
+        Ok(self.0.store.uploaded(app, id, named).await?)
+    }
+}
+
+/// What became of a block of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Appended {
+    Taken(Upload),
+    /// It begins somewhere else than what is there ends; this is what is there.
+    DoesNotFit(Upload),
+}
+
+impl fmt::Debug for Campaigns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Campaigns")
+    }
+}

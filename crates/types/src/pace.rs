@@ -1,0 +1,137 @@
+//! A rate that several hands keep together: a campaign's pushes a second, over all pools it goes through.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::Timestamp;
+
+/// What may leave late is made up for this long, and no longer: 1 % of the 5 s in which a rate is kept.
+const SLACK: Duration = Duration::from_millis(50);
+
+/// Thousandths of a push, so that slow rates add up exactly over milliseconds.
+const WHOLE: u64 = 1000;
+
+/// A token bucket. Time is told, never read; one that goes back earns nothing.
+#[derive(Debug)]
+pub struct Pace(Mutex<Bucket>);
+
+#[derive(Debug)]
+struct Bucket {
+    /// Pushes a second; `None` for no limit.
+    rate: Option<u32>,
+    credit: u64,
+    filled_at: Timestamp,
+}
+
+impl Pace {
+    pub fn new(rate: Option<u32>) -> Self {
+        Pace(Mutex::new(Bucket {
+            rate,
+            credit: 0,
+            filled_at: Timestamp::default(),
+        }))
+    }
+
+    pub fn rate(&self) -> Option<u32> {
+        self.lock().rate
+    }
+
+    /// Another rate from now on; what was earned at the old one stays, within the new one's bounds.
+    pub fn set_rate(&self, rate: Option<u32>, now: Timestamp) {
+        let mut bucket = self.lock();
+        bucket.fill(now);
+        bucket.rate = rate;
+        bucket.credit = bucket.credit.min(bucket.credit_max());
+    }
+
+    /// Takes leave for one push.
+    pub fn try_take(&self, now: Timestamp) -> bool {
+        let mut bucket = self.lock();
+        if bucket.rate.is_none() {
+            return true;
+        }
+        bucket.fill(now);
+        let left = bucket.credit.checked_sub(WHOLE);
+        bucket.credit = left.unwrap_or(bucket.credit);
+        left.is_some()
+    }
+
+    /// One that was taken and not used.
+    pub fn give_back(&self) {
+        let mut bucket = self.lock();
+        bucket.credit = (bucket.credit + WHOLE).min(bucket.credit_max());
+    }
+
+    /// When the next one may leave; `None` when one may now.
+    pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
+        let mut bucket = self.lock();
+        let rate = u64::from(bucket.rate?);
+        bucket.fill(now);
+        let missing = WHOLE.checked_sub(bucket.credit).filter(|some| *some > 0)?;
+        Some(now + Duration::from_millis(missing.div_ceil(rate.max(1))))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Bucket> {
+        // Three numbers are whole whatever panicked.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Bucket {
+    fn fill(&mut self, now: Timestamp) {
+        let Some(rate) = self.rate else {
+            self.filled_at = now;
+            return;
+        };
+        let millis = u64::try_from(now.since(self.filled_at).as_millis()).unwrap_or(u64::MAX);
+        let earned = u64::from(rate).saturating_mul(millis);
+        self.credit = self.credit.saturating_add(earned).min(self.credit_max());
+        self.filled_at = now.max(self.filled_at);
+    }
+
+    fn credit_max(&self) -> u64 {
+        let slack = u64::try_from(SLACK.as_millis()).unwrap_or(u64::MAX);
+        self.rate
+            .map_or(0, |rate| WHOLE + u64::from(rate).saturating_mul(slack))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_kept_and_lateness_is_made_up_for_a_little() {
+        let pace = Pace::new(Some(1_000));
+        pace.set_rate(Some(1_000), Timestamp(0));
+        let taken = |at: u64| {
+            (0..10_000)
+                .take_while(|_| pace.try_take(Timestamp(at)))
+                .count()
+        };
+        assert_eq!(taken(10), 10);
+        assert_eq!(taken(10), 0);
+        assert_eq!(pace.wake_at(Timestamp(10)), Some(Timestamp(11)));
+        assert_eq!(taken(1_000), 51);
+        assert_eq!(taken(900), 0, "time that goes back earns nothing");
+    }
+
+    #[test]
+    fn slow_rates_add_up() {
+        let pace = Pace::new(Some(3));
+        pace.set_rate(Some(3), Timestamp(0));
+        let taken = (1..=10_000)
+            .filter(|at| pace.try_take(Timestamp(*at)))
+            .count();
+        assert_eq!(taken, 30);
+    }
+
+    #[test]
+    fn without_a_rate_everything_may_leave() {
+        let pace = Pace::new(None);
+        assert!(pace.try_take(Timestamp(0)) && pace.wake_at(Timestamp(0)).is_none());
+        pace.set_rate(Some(10), Timestamp(100));
+        assert!(!pace.try_take(Timestamp(100)));
+        assert!(pace.try_take(Timestamp(200)));
+    }
+}
