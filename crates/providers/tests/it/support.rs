@@ -45,8 +45,8 @@ pub(crate) fn live(message: Message, options: Options, variables: Variables) -> 
         app: AppId::new("shop").unwrap(),
         created_at: NOW,
         options,
-        message,
-        variables,
+        message: message.into(),
+        variables: variables.into(),
         progress: Progress::new(1, Counts::default()),
         run: None,
     })
