@@ -4,7 +4,6 @@
 //! carry it out. So a crash in between changes nothing about what will happen, and two that ask at once are one after
 //! the other.
 
-mod books;
 mod known;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -15,7 +14,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_core::campaign::{self, Books, Command, Impossible};
+use fanfare_core::campaign::{self, Command, Impossible};
 use fanfare_store::campaigns::{
     Audienced, Block, CampaignDeliveries, Changed, Created, DeliveryCursor, Named, StoredCampaign,
     Upload, UploadRow,
@@ -115,27 +114,16 @@ pub struct CampaignView {
 impl CampaignView {
     /// As the store has it: nothing is in memory.
     pub(crate) fn stored(stored: StoredCampaign) -> Self {
+        let rows_are_recipients = stored.record.audience == Audience::Upload;
+        let found = runs::found(&stored);
+        let (total, total_is_estimate, counts) =
+            found.books(stored.standing.state, rows_are_recipients);
         let StoredCampaign {
             record,
             standing,
             upload,
-            scan,
-            counts,
+            ..
         } = stored;
-        let rows_are_recipients = record.audience == Audience::Upload;
-        let rows = if rows_are_recipients {
-            upload.rows
-        } else {
-            scan.rows
-        };
-        let (total, total_is_estimate, counts) = campaign::books(&Books {
-            state: standing.state,
-            opened: scan.opened,
-            counts,
-            rows_left: rows.saturating_sub(scan.scanned),
-            scanned: scan.scanned,
-            rows_are_recipients,
-        });
         CampaignView {
             record,
             standing,

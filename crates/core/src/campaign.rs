@@ -2,6 +2,7 @@
 
 mod again;
 mod books;
+mod ledger;
 mod meter;
 mod plan;
 pub mod run;
@@ -10,6 +11,7 @@ mod window;
 
 pub use again::Again;
 pub use books::{Books, books};
+pub use ledger::{Found, Ledger, Look};
 pub use meter::{Meter, eta};
 pub use plan::{Plan, Sight, plan};
 pub use run::Run;

@@ -195,7 +195,7 @@ impl State {
         let ways = &self.args.ways;
         if let Some(former) = ways.runs.get(self.args.id) {
             former.run.withdraw();
-            if former.books.are_held() {
+            if former.ledger.lock().is_held() {
                 (ways.sweep)(&self.args.app);
                 drop(myself.send_after(ways.limits.look_every, || Msg::Begin));
                 return;
@@ -318,7 +318,7 @@ impl Present {
                 self.core.on_opened(shard, opened, now, effects);
             }
             Msg::Recorded(chunks, ended) => {
-                for chunk in self.running.books.recorded(chunks, ended, now) {
+                for chunk in self.running.ledger.lock().on_recorded(chunks, ended, now) {
                     self.core.on_recorded(chunk);
                 }
             }
@@ -339,7 +339,7 @@ impl Present {
     /// What waits here goes with a withdrawn run; the rest is told by its own end.
     fn is_held(&mut self) -> bool {
         self.feeds.clear();
-        self.running.books.are_held()
+        self.running.ledger.lock().is_held()
     }
 
     fn perform(&mut self, effect: Effect, args: &Args, now: Timestamp, myself: &ActorRef<Msg>) {

@@ -4,14 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use fanfare_core::campaign::{self, eta};
+use fanfare_core::campaign::{Found, Ledger, Look, eta};
 use fanfare_store::campaigns::StoredCampaign;
 use fanfare_types::{Audience, CampaignId, NotificationId, Run, Timestamp};
 use parking_lot::Mutex;
 use ractor::ActorRef;
 
 use super::CampaignView;
-use super::books::{Books, Look};
 use super::run::Msg;
 
 /// Cheap to clone. An entry stays until nothing of its run is with anybody, whatever becomes of its actor.
@@ -21,7 +20,8 @@ pub(crate) struct Runs(Arc<DashMap<CampaignId, Arc<Running>>>);
 /// A campaign's present run.
 pub(crate) struct Running {
     pub(super) run: Arc<Run>,
-    pub(super) books: Books,
+    /// One lock for all of it, so that a look sees one moment.
+    pub(super) ledger: Mutex<Ledger>,
     actor: ActorRef<Msg>,
     /// Of the standing that the rate is from.
     rated_by: Mutex<u64>,
@@ -31,7 +31,7 @@ impl Running {
     pub(super) fn new(run: Arc<Run>, actor: ActorRef<Msg>, now: Timestamp) -> Arc<Self> {
         Arc::new(Running {
             run,
-            books: Books::new(now),
+            ledger: Mutex::new(Ledger::new(now)),
             actor,
             rated_by: Mutex::new(0),
         })
@@ -101,23 +101,30 @@ impl Runs {
     /// A campaign that was read from the store, with what memory knows better.
     pub(super) fn view(&self, stored: StoredCampaign, now: Timestamp) -> CampaignView {
         let look = self.get(stored.record.id);
-        match look.and_then(|running| running.books.look(now)) {
+        match look.and_then(|running| running.ledger.lock().look(now)) {
             None => CampaignView::stored(stored),
             Some(look) => running(stored, look),
         }
     }
 }
 
+/// What the store has of a campaign.
+pub(super) fn found(stored: &StoredCampaign) -> Found {
+    Found {
+        rows: match stored.record.audience {
+            Audience::Upload => stored.upload.rows,
+            _ => stored.scan.rows,
+        },
+        scanned: stored.scan.scanned,
+        opened: stored.scan.opened,
+        ended: stored.counts,
+    }
+}
+
 fn running(stored: StoredCampaign, look: Look) -> CampaignView {
     let rows_are_recipients = stored.record.audience == Audience::Upload;
-    let (total, total_is_estimate, counts) = campaign::books(&campaign::Books {
-        state: stored.standing.state,
-        opened: look.opened,
-        counts: look.counts,
-        rows_left: look.rows.saturating_sub(look.scanned),
-        scanned: look.scanned,
-        rows_are_recipients,
-    });
+    let state = stored.standing.state;
+    let (total, total_is_estimate, counts) = look.found.books(state, rows_are_recipients);
     CampaignView {
         record: stored.record,
         standing: stored.standing,

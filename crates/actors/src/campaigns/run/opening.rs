@@ -14,6 +14,7 @@ use fanfare_types::{
     Timestamp,
 };
 
+use super::super::runs;
 use super::feed::{Feed, Row};
 use super::tasks::{Load, failed};
 use super::{Args, Msg, Present};
@@ -155,7 +156,10 @@ impl Present {
         );
         let is_last = chunk.is_last;
         if chunk.recipients.is_empty() {
-            self.running.books.opened(chunk.scanned, None, now);
+            self.running
+                .ledger
+                .lock()
+                .on_opened(chunk.scanned, None, now);
             return Opened::Done {
                 chunk: None,
                 is_last,
@@ -171,7 +175,10 @@ impl Present {
             .campaign_opened(&args.app, chunk.recipients.len());
         let progress = Progress::new(chunk.recipients.len() as u64, counts(&chunk.ended));
         let live = self.live(chunk.id, chunk.created_at, progress);
-        self.running.books.opened(chunk.scanned, Some(&live), now);
+        self.running
+            .ledger
+            .lock()
+            .on_opened(chunk.scanned, Some(&live), now);
         let left = chunk.recipients.len() - chunk.ended.len();
         let mut done = chunk.ended.iter().map(|ended| ended.ordinal).peekable();
         let rows = (0..).zip(page.rows);
@@ -229,7 +236,7 @@ impl Present {
             }
             _ => self.core.on_withdrawn(now, effects),
         }
-        self.running.books.begin(&stored);
+        self.running.ledger.lock().begin(runs::found(&stored));
         *self.stored = stored;
     }
 
@@ -259,7 +266,7 @@ impl Present {
         let count = u32::try_from(chunk.recipients.len()).unwrap_or(u32::MAX);
         let progress = Progress::new(u64::from(count), chunk.counts);
         let live = self.live(chunk.id, chunk.created_at, progress);
-        self.running.books.recovered(&live);
+        self.running.ledger.lock().on_recovered(&live);
         let left = remaining(count, &chunk.done);
         let id = live.id;
         let found = run::OpenChunk {
