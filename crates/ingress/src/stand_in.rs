@@ -93,6 +93,7 @@ impl StandIn {
         self.patches.lock().clear();
         self.queries.lock().clear();
         self.keys.lock().clear();
+        self.book.forget();
         std::mem::take(&mut self.accepted.lock())
     }
 

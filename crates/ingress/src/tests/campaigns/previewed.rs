@@ -54,7 +54,7 @@ async fn each_deliverable_device_of_a_user_is_rendered_in_its_locale() {
     assert!(
         devices
             .iter()
-            .all(|device| !text.contains(device.address.value()))
+            .all(|device| !text.contains(device.address.expose()))
     );
     let one = previewed(&api, &id, json!({"device_id": devices[1].id.to_string()})).await;
     assert_eq!(one["devices"], json!([shown[1]]));
