@@ -277,7 +277,12 @@ fn system_config(settings: &Settings) -> system::Config {
             fresh_for: limits.fresh_for,
             entries_max: limits.revocations_max,
         },
-        campaigns: fanfare_actors::campaigns::Limits::default(),
+        campaigns: fanfare_actors::campaigns::Limits {
+            unfinished_max: settings.campaigns.unfinished_max as u64,
+            window: settings.campaigns.window,
+            upload_rows_max: settings.campaigns.upload_rows_max as u64,
+            idempotency_ttl: limits.idempotency_ttl,
+        },
         notifications: fanfare_actors::notifications::Limits {
             idempotency_ttl: limits.idempotency_ttl,
             room_wait: limits.room_wait,

@@ -5,6 +5,7 @@
 //! credentials are usable. Nothing half-valid leaves this module.
 
 mod apps;
+pub mod campaigns;
 mod faults;
 mod jwt;
 pub mod limits;
