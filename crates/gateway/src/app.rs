@@ -182,7 +182,7 @@ fn open_store(settings: &Settings, telemetry: &Telemetry) -> anyhow::Result<Arc<
 }
 
 /// Why the store cannot be opened, and what to do about it.
-fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error {
+pub(crate) fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error {
     let advice = match &error {
         fanfare_store::Error::Corrupt(_) => format!(
             "; it was left as it is. `fanfare store check --data-dir {directory}` lists every fault, `fanfare store restore --from BACKUP --data-dir {directory}` puts a backup in its place",
