@@ -19,6 +19,7 @@ mod fault;
 mod file;
 mod health;
 mod history;
+mod idempotency;
 mod journal;
 mod lock;
 mod log;

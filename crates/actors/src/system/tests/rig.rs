@@ -114,7 +114,9 @@ impl Fake {
                     .revocations
                     .standing(*id, delivery.routed_at, now)
             });
-            if delivery.live.progress.is_cancelled() {
+            if delivery.live.is_withdrawn() {
+                drop(delivery);
+            } else if delivery.live.is_cancelled() {
                 ended.push(ending(delivery, Outcome::Cancelled, None, now));
             } else if standing == Some(Standing::Stale) {
                 stale.push(delivery);
@@ -170,8 +172,16 @@ impl Sending for Arc<Fake> {
         self.hand_over(go);
     }
 
-    /// It holds until released.
-    fn cancelled(&self, _: &AppId) {}
+    /// Notifications it holds until released; campaigns are dropped, or end.
+    fn cancelled(&self, _: &AppId) {
+        let is_over = |delivery: &Delivery| {
+            let run = delivery.live.run.as_ref();
+            run.is_some_and(|run| run.is_cancelled() || run.is_withdrawn())
+        };
+        let (over, held) = self.held.lock().drain(..).partition(is_over);
+        *self.held.lock() = held;
+        self.hand_over(over);
+    }
 
     fn reload<'a>(&'a self, apps: &'a [App]) -> BoxFuture<'a, Result<()>> {
         let is_served = |delivery: &Delivery| apps.iter().any(|app| app.id == delivery.live.app);
