@@ -257,7 +257,12 @@ pub(crate) fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfar
         idle_timeout: limits.idle_timeout,
         ttl_default: limits.ttl_default,
         ttl_max: limits.ttl_max,
-        campaigns: Default::default(),
+        campaigns: fanfare_ingress::config::Campaigns {
+            watchers_max: settings.campaigns.watchers_max,
+            upload_idle: settings.campaigns.upload_idle,
+            upload_rows_max: settings.campaigns.upload_rows_max as u64,
+            upload_row_bytes_max: settings.campaigns.upload_row_bytes_max,
+        },
     }
 }
 
@@ -282,6 +287,7 @@ fn system_config(settings: &Settings) -> system::Config {
             unfinished_max: settings.campaigns.unfinished_max as u64,
             window: settings.campaigns.window,
             upload_rows_max: settings.campaigns.upload_rows_max as u64,
+            facts: settings.campaigns.facts,
             idempotency_ttl: limits.idempotency_ttl,
         },
         notifications: fanfare_actors::notifications::Limits {

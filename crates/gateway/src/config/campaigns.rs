@@ -13,6 +13,8 @@ pub struct Campaigns {
     pub window: usize,
     /// Uploaded rows of one campaign.
     pub upload_rows_max: usize,
+    /// Longest row of an upload.
+    pub upload_row_bytes_max: usize,
     /// An upload that brings nothing for so long is cut off.
     pub upload_idle: Duration,
     /// Streams of events open at once.
@@ -27,6 +29,7 @@ impl Default for Campaigns {
             unfinished_max: 1_000,
             window: 8_192,
             upload_rows_max: 50_000_000,
+            upload_row_bytes_max: 64 << 10,
             upload_idle: 60 * SECOND,
             watchers_max: 1_000,
             facts: false,
@@ -46,6 +49,7 @@ pub(crate) fn read(section: Section<'_>, default: &Campaigns) -> Campaigns {
             default.upload_rows_max,
             1..=10_000_000_000,
         ),
+        upload_row_bytes_max: section.bytes("upload_row_max", default.upload_row_bytes_max),
         upload_idle: section.duration("upload_idle", default.upload_idle),
         watchers_max: section.integer("watchers_max", default.watchers_max, COUNT),
         facts: section.boolean("facts", default.facts),

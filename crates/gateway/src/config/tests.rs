@@ -131,9 +131,15 @@ fn the_campaigns_defaults_are_its_own() {
         Settings::default().campaigns,
         fanfare_actors::campaigns::Limits::default(),
     );
+    let door = fanfare_ingress::config::Campaigns::default();
     assert_eq!(campaigns.unfinished_max as u64, own.unfinished_max);
     assert_eq!(campaigns.window, own.window);
     assert_eq!(campaigns.upload_rows_max as u64, own.upload_rows_max);
+    assert_eq!(campaigns.facts, own.facts);
+    assert_eq!(campaigns.watchers_max, door.watchers_max);
+    assert_eq!(campaigns.upload_idle, door.upload_idle);
+    assert_eq!(door.upload_rows_max, own.upload_rows_max);
+    assert_eq!(campaigns.upload_row_bytes_max, door.upload_row_bytes_max);
 }
 
 #[test]

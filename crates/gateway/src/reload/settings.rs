@@ -57,6 +57,7 @@ settings! {
     waiting campaigns.unfinished_max = "campaigns.unfinished_max";
     waiting campaigns.window = "campaigns.window";
     waiting campaigns.upload_rows_max = "campaigns.upload_rows_max";
+    waiting campaigns.upload_row_bytes_max = "campaigns.upload_row_max";
     waiting campaigns.upload_idle = "campaigns.upload_idle";
     waiting campaigns.watchers_max = "campaigns.watchers_max";
     waiting campaigns.facts = "campaigns.facts";
