@@ -103,6 +103,12 @@ impl Fake {
         self.hand_over(held);
     }
 
+    /// Hands so many over of what is held.
+    pub(super) fn hand_over_some(&self, count: usize) {
+        let some = self.held.lock().drain(..count).collect();
+        self.hand_over(some);
+    }
+
     /// As a connection does: asks whether each still stands, and hands it over.
     fn hand_over(&self, batch: Vec<Delivery>) {
         let now = self.parts.ways.clock.now();
@@ -295,13 +301,22 @@ impl Rig {
 
     /// A crash: every actor is killed where it stands, and a new tree starts on the same store.
     pub(super) async fn crash(self, config: Config) -> Self {
+        self.die(config, false).await
+    }
+
+    /// The same, and the new one holds what is to be handed over.
+    pub(super) async fn crash_and_hold(self, config: Config) -> Self {
+        self.die(config, true).await
+    }
+
+    async fn die(self, config: Config, hold: bool) -> Self {
         self.system.root.kill();
         self.system.root.wait(None).await.unwrap();
         let Rig {
             dir, store, fake, ..
         } = self;
         fake.held.lock().clear();
-        let (system, fake) = spawn(config, &store, false).await;
+        let (system, fake) = spawn(config, &store, hold).await;
         Rig {
             dir,
             store,

@@ -10,11 +10,11 @@ use fanfare_types::{
 use futures_util::future::join_all;
 
 use super::{Shared, chunk, chunk_id, crowd, page, query, running, shards, stored, turn};
+use crate::Ended;
 use crate::campaigns::{
     CampaignDelivery, Chunk, ChunkOutcomes, Cursor, DeliveryCursor, OpenChunk, Opened,
 };
 use crate::contract::fixtures::{NOW, app, ended, user};
-use crate::Ended;
 
 /// A running campaign to so many devices, and its only shard's first page, of at most `limit`.
 async fn begun(store: &Shared, devices: u64, limit: usize) -> (CampaignId, Chunk) {
