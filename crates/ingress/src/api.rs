@@ -28,6 +28,9 @@ pub(crate) struct Api {
     pub(crate) bodies: Arc<Semaphore>,
     /// Room for requests.
     pub(crate) requests: Arc<Semaphore>,
+    /// Room for those who watch campaigns.
+    pub(crate) watchers: Arc<Semaphore>,
+    pub(crate) uploads: campaigns::Turns,
 }
 
 pub(crate) type Shared = Arc<Api>;
@@ -48,11 +51,23 @@ impl Api {
         Arc::new(Api {
             bodies: room(now.config.bodies_bytes_max),
             requests: room(now.config.requests_max),
+            watchers: room(now.config.campaigns.watchers_max),
+            uploads: campaigns::Turns::default(),
             in_force,
             rooms,
             telemetry,
             clock,
         })
+    }
+
+    /// What a room answers within `request_timeout`: for handlers that are not bounded as a whole.
+    pub(crate) async fn timely<T>(
+        &self,
+        asked: impl Future<Output = fanfare_actors::Result<T>>,
+    ) -> Result<T, Problem> {
+        let limit = self.now().config.request_timeout;
+        let answer = tokio::time::timeout(limit, asked).await;
+        Ok(answer.map_err(|_| Problem::timeout())??)
     }
 
     /// The configuration of this moment.

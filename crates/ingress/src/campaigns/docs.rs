@@ -102,3 +102,12 @@ pub(super) struct ListDoc {
     /// The `next_cursor` of the page before.
     cursor: Option<String>,
 }
+
+/// Who would get what: at most one of the two; without one the audience is only counted.
+#[derive(ToSchema)]
+#[schema(as = PreviewCampaign)]
+pub(super) struct PreviewDoc {
+    /// All deliverable devices of this user.
+    user_id: Option<String>,
+    device_id: Option<String>,
+}

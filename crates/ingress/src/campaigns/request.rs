@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fanfare_actors::campaigns::NewCampaign;
-use fanfare_providers::{Fault, check_message};
+use fanfare_providers::{Fault, check_message, check_open_message};
 use fanfare_types::message::Variables;
 use fanfare_types::{
     AppId, Audience, Lane, Message, MissingVariable, OnUnknown, Options, Priority, Timestamp,
@@ -163,10 +163,10 @@ fn check(message: &Message, read: &Read, now: Timestamp) -> Vec<Fault> {
         send_at: None,
     };
     let rows_have_it = read.audience == Some(Audience::Upload);
-    let is_fault = read.missing_variable == MissingVariable::Fail && !rows_have_it;
-    let mut faults = check_message(message, &read.variables, &options);
-    faults.retain(|fault| is_fault || fault.code != "missing_variable");
-    faults
+    match read.missing_variable {
+        MissingVariable::Fail if !rows_have_it => check_message(message, &read.variables, &options),
+        _ => check_open_message(message, &read.variables, &options),
+    }
 }
 
 /// The rate in the body of a PATCH; `Ok(None)` for as fast as may be.

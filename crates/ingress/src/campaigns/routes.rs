@@ -12,8 +12,8 @@ use utoipa_axum::routes;
 
 use super::docs::{CreateDoc, ListDoc, PatchDoc};
 use super::list::{self, Campaigns, PAGES};
-use super::request;
 use super::view::Campaign;
+use super::{deliveries, events, preview, request, upload};
 use crate::api::Shared;
 use crate::auth::Service;
 use crate::body::Json;
@@ -31,6 +31,10 @@ pub(crate) fn routes() -> OpenApiRouter<Shared> {
         .routes(routes!(pause))
         .routes(routes!(resume))
         .routes(routes!(cancel))
+        .merge(upload::routes())
+        .merge(events::routes())
+        .merge(deliveries::routes())
+        .merge(preview::routes())
 }
 
 /// Make a campaign.

@@ -31,4 +31,8 @@ pub(super) fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> Vec<(String, St
 }
 
 mod asked;
+mod listed;
+mod previewed;
 mod steered;
+mod uploaded;
+mod watched;
