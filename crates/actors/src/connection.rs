@@ -13,7 +13,7 @@ use fanfare_core::pool::{ConnectionId, How, Job, Returned};
 use fanfare_core::revocations::{Revocations, Standing};
 use fanfare_core::token::Generation;
 use fanfare_link::{Answer, Driver, Endpoint, Event, Lost, Sender, tls};
-use fanfare_providers::{Codec, Judged};
+use fanfare_providers::{Codec, Judged, Refused};
 use fanfare_telemetry::{self as telemetry, Telemetry};
 use fanfare_types::{AppId, Channel, Clock, Delivery, Reason, Secret, Verdict};
 use http::HeaderValue;
@@ -212,8 +212,15 @@ impl State {
                 back.push((job, How::Stale));
                 continue;
             }
+            let live = &job.delivery.live;
+            if live.is_withdrawn() || live.is_cancelled() {
+                back.push((job, How::Over));
+                continue;
+            }
             match self.args.codec.encode(&job.delivery, token, now) {
-                Err(reason) => back.push((job, How::Unsendable(reason))),
+                Err(Refused { outcome, reason }) => {
+                    back.push((job, How::Unsendable(outcome, reason)));
+                }
                 Ok(request) => {
                     job.delivery.started_at = now;
                     job.delivery.attempts += 1;

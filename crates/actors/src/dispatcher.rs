@@ -38,7 +38,7 @@ impl DispatcherHandle {
         }
     }
 
-    /// A notification of this app was cancelled, and says so by now.
+    /// A notification of this app was cancelled, or a campaign withdrawn, and says so by now.
     pub(crate) fn cancelled(&self, app: &AppId) {
         // One that is down has nothing waiting.
         drop(self.0.cast(Msg::Cancelled(app.clone())));

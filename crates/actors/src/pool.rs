@@ -61,7 +61,7 @@ pub(crate) enum Msg {
     Work(Vec<Delivery>),
     News(ConnectionId, News),
     Token(Result<Renewed, Error>),
-    /// A notification of the app was cancelled.
+    /// A notification of the app was cancelled, or a campaign withdrawn.
     Cancelled,
     /// The credential has other limits.
     Limits(Box<Limits>),

@@ -146,7 +146,8 @@ impl Pools {
         }
     }
 
-    /// A notification of this app was cancelled, and says so by now: what its pools hold of it ends.
+    /// A notification of this app was cancelled, or a campaign withdrawn, and says so by now: what its pools hold of it
+    /// ends, or is dropped.
     pub(crate) fn cancelled(&self, app: &AppId) {
         for slot in self.0.table.read().slots_of(app) {
             // One that is down holds nothing.
@@ -156,6 +157,7 @@ impl Pools {
 
     fn fail(&self, batch: Vec<Delivery>) {
         let at = self.0.clock.now();
+        let goes_on = |delivery: &Delivery| !delivery.live.is_withdrawn();
         let ending = |delivery| Ending {
             finished: Finished {
                 delivery,
@@ -167,7 +169,7 @@ impl Pools {
         };
         self.0
             .outcomes
-            .ended(batch.into_iter().map(ending).collect());
+            .ended(batch.into_iter().filter(goes_on).map(ending).collect());
     }
 
     /// One entry a pool, in the order of the apps. A pool that was replaced has none.

@@ -5,7 +5,9 @@ mod queue;
 
 use std::time::Duration;
 
-use fanfare_types::{AppId, Delivery, Device, DeviceId, Finished, Outcome, Reason, Timestamp};
+use fanfare_types::{
+    AppId, Delivery, Device, DeviceId, Finished, Live, Outcome, Reason, Timestamp,
+};
 
 use crate::revocations::{Revocations, Standing};
 use queue::Queue;
@@ -109,7 +111,10 @@ impl Dispatch {
             match way(&delivery, revocations, now) {
                 Way::Deliver => good.push(delivery),
                 Way::Route => self.queue.push(delivery),
-                Way::End(outcome, reason) => ended.push(finished(delivery, outcome, reason, now)),
+                Way::Over(Over::Ends(outcome, reason)) => {
+                    ended.push(finished(delivery, outcome, reason, now));
+                }
+                Way::Over(Over::Withdrawn) => drop(delivery),
             }
         }
         self.put_out(good, ended, effects);
@@ -117,11 +122,12 @@ impl Dispatch {
     }
 
     /// A routing read came back.
-    pub fn on_read(&mut self, read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
+    pub fn on_read(&mut self, mut read: Read, now: Timestamp, effects: &mut Vec<Effect>) {
         self.reads = self.reads.saturating_sub(1);
         if self.draining {
             return;
         }
+        read.batch.retain(|delivery| !delivery.live.is_withdrawn());
         match read.devices {
             Some(devices) => {
                 self.failures = 0;
@@ -132,11 +138,16 @@ impl Dispatch {
         self.pump(now, effects);
     }
 
-    /// A notification of this app was cancelled: those of its deliveries that wait to be routed end now.
+    /// A notification of this app was cancelled, or a campaign withdrawn: those of its deliveries that wait to be
+    /// routed end now, or are dropped.
     pub fn on_cancelled(&mut self, app: &AppId, now: Timestamp, effects: &mut Vec<Effect>) {
-        let cancelled = |delivery: &Delivery| delivery.live.is_cancelled();
-        let gone = self.queue.take_out(app, cancelled).into_iter();
-        let ended = gone.map(|delivery| finished(delivery, Outcome::Cancelled, CANCELLED, now));
+        let is_over =
+            |delivery: &Delivery| delivery.live.is_cancelled() || delivery.live.is_withdrawn();
+        let mut gone = self.queue.take_out(app, is_over);
+        gone.retain(|delivery| !delivery.live.is_withdrawn());
+        let ended = gone
+            .into_iter()
+            .map(|delivery| finished(delivery, Outcome::Cancelled, CANCELLED, now));
         self.put_out(Vec::new(), ended.collect(), effects);
     }
 
@@ -209,6 +220,25 @@ impl Dispatch {
     }
 }
 
+/// What becomes of a delivery that is not handed over any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Over {
+    Ends(Outcome, Reason),
+    /// Its campaign was withdrawn: whoever holds it drops it, and the chunk's losses have it.
+    Withdrawn,
+}
+
+impl Over {
+    /// `None` while it may go on.
+    pub fn of(live: &Live, now: Timestamp) -> Option<Self> {
+        if live.is_withdrawn() {
+            return Some(Over::Withdrawn);
+        }
+        let end = over(live.is_cancelled(), live.options.expires_at, now);
+        end.map(|(outcome, reason)| Over::Ends(outcome, reason))
+    }
+}
+
 /// How a delivery ends that is not handed over any more: its notification was cancelled, or its time has passed.
 pub fn over(
     is_cancelled: bool,
@@ -224,14 +254,12 @@ pub fn over(
 enum Way {
     Deliver,
     Route,
-    End(Outcome, Reason),
+    Over(Over),
 }
 
 fn way(delivery: &Delivery, revocations: &Revocations, now: Timestamp) -> Way {
-    let live = &delivery.live;
-    let is_cancelled = live.is_cancelled();
-    if let Some((outcome, reason)) = over(is_cancelled, live.options.expires_at, now) {
-        return Way::End(outcome, reason);
+    if let Some(over) = Over::of(&delivery.live, now) {
+        return Way::Over(over);
     }
     match &delivery.device {
         None => Way::Deliver,

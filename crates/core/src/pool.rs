@@ -33,7 +33,7 @@ pub use job::{Ended, How, Job, Moved, Returned};
 pub use limits::{Limits, Recovery};
 
 use crate::breaker::{self, Breaker};
-use crate::dispatch;
+use crate::dispatch::Over;
 use crate::lanes::Lanes;
 use crate::pacing::Pacing;
 use crate::ramp::Ramp;
@@ -121,7 +121,7 @@ pub struct Pool {
     probe_on: Option<ConnectionId>,
     swept_at: Timestamp,
     swept_thoroughly_at: Timestamp,
-    /// Something was cancelled since the last thorough sweep.
+    /// Something was cancelled or withdrawn since the last thorough sweep.
     cancelled: bool,
     /// What the shell's timer is set to.
     armed: Option<Timestamp>,
@@ -166,18 +166,13 @@ impl Pool {
     pub fn on_work(&mut self, batch: Vec<Delivery>, world: &mut World<'_>) {
         self.rerouted = self.rerouted.saturating_sub(batch.len());
         for delivery in batch {
-            let job = Job::new(delivery);
-            // Cancelled on its way here: the sweep may have been before it.
-            match over(&job.delivery, world.now) {
-                Some((outcome, reason)) => self.end(job, outcome, reason, None, world.now),
-                None => self.queue(job),
-            }
+            self.queue(Job::new(delivery), world.now);
         }
         self.settle(world);
     }
 
-    /// A notification was cancelled that may have deliveries here. They end at once, or with others cancelled
-    /// within the same [`Limits::sweep_cancelled_every`].
+    /// A notification was cancelled, or a campaign withdrawn, that may have deliveries here. They end, or are
+    /// dropped, at once, or with others of the same [`Limits::sweep_cancelled_every`].
     pub fn on_cancelled(&mut self, world: &mut World<'_>) {
         self.cancelled = true;
         self.settle(world);
@@ -317,8 +312,12 @@ impl Pool {
         }
     }
 
-    /// To be handed over as soon as may be.
-    fn queue(&mut self, job: Job) {
+    /// To be handed over as soon as may be, unless it is over: what comes here may have been cancelled or withdrawn
+    /// on its way, after the sweep.
+    fn queue(&mut self, job: Job, now: Timestamp) {
+        if let Some(over) = over(&job.delivery, now) {
+            return self.lay_down(job, over, now);
+        }
         match self.stage {
             Stage::Sending => self.lanes.push(job),
             Stage::Retired => self.move_on(job, None),
@@ -341,6 +340,15 @@ impl Pool {
             if self.connections.dismiss(connection) {
                 world.effects.push(Effect::Close(connection));
             }
+        }
+    }
+
+    /// What becomes of one that is not handed over any more.
+    fn lay_down(&mut self, job: Job, over: Over, now: Timestamp) {
+        match over {
+            Over::Ends(outcome, reason) => self.end(job, outcome, reason, None, now),
+            // Its notification's losses have it.
+            Over::Withdrawn => drop(job),
         }
     }
 
@@ -375,10 +383,9 @@ impl Pool {
     }
 }
 
-/// How a delivery ends that must not be handed over any more.
-fn over(delivery: &Delivery, now: Timestamp) -> Option<(Outcome, Reason)> {
-    let live = &delivery.live;
-    dispatch::over(live.is_cancelled(), live.options.expires_at, now)
+/// Whether a delivery must not be handed over any more, and what becomes of it.
+fn over(delivery: &Delivery, now: Timestamp) -> Option<Over> {
+    Over::of(&delivery.live, now)
 }
 
 fn batches<T>(all: &mut Vec<T>, max: usize, mut put: impl FnMut(Vec<T>)) {

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use fanfare_types::{Delivery, Reason, Secret, Timestamp, Verdict};
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
+use crate::content::Refused;
 use crate::{apns, fcm};
 
 /// Encodes deliveries for one credential and classifies the answers. One per connection, because it remembers
@@ -25,18 +26,21 @@ pub struct Judged {
 impl Codec {
     /// The request for one attempt. `token` is the `authorization` value (none with certificate credentials).
     /// `Err` says why this message can never be sent (the door lets none such through; raw overrides and
-    /// variables may still break a limit once rendered): it ends as `rejected`. The reasons are `payload_too_large`,
-    /// `missing_variable`, `malformed_placeholder`, `bad_override` and `unwritable_value`.
+    /// variables may still break a limit once rendered): it ends as `rejected`, or as `cancelled` when its campaign
+    /// skips recipients without a value. The reasons are `payload_too_large`, `missing_variable`,
+    /// `malformed_placeholder`, `bad_override` and `unwritable_value`.
     pub fn encode(
         &mut self,
         delivery: &Delivery,
         token: Option<&Secret<HeaderValue>>,
         now: Timestamp,
-    ) -> Result<Request<Bytes>, Reason> {
-        match self {
+    ) -> Result<Request<Bytes>, Refused> {
+        let encoded = match self {
             Codec::Apns(codec) => codec.encode(delivery, token),
             Codec::Fcm(codec) => codec.encode(delivery, token, now),
-        }
+        };
+        let missing = || delivery.live.run.as_ref().map(|run| run.missing_variable);
+        encoded.map_err(|why| why.refused(missing()))
     }
 
     /// What the answer means. Total: unknown reasons fall back to the class of their status.

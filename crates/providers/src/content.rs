@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use fanfare_types::message::Localized;
-use fanfare_types::{Message, Reason};
+use fanfare_types::{Message, MissingVariable, Outcome, Reason};
 use serde_json::{Map, Value};
 
 use crate::template::{Filler, Unfilled};
@@ -27,9 +27,29 @@ pub(crate) enum Unsendable {
     TooLarge,
 }
 
+/// How a delivery ends that no request can be made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub outcome: Outcome,
+    pub reason: Reason,
+}
+
 impl Unsendable {
+    /// The end of a delivery whose campaign, if it has one, says this about variables without a value.
+    pub(crate) fn refused(&self, missing: Option<MissingVariable>) -> Refused {
+        let is_missing = matches!(self, Unsendable::Unfilled(Unfilled::Missing(_)));
+        let outcome = match missing {
+            Some(MissingVariable::Skip) if is_missing => Outcome::Cancelled,
+            _ => Outcome::Rejected,
+        };
+        Refused {
+            outcome,
+            reason: self.reason(),
+        }
+    }
+
     /// The reason a delivery ends with.
-    pub(crate) fn reason(&self) -> Reason {
+    fn reason(&self) -> Reason {
         Reason::of(match self {
             Unsendable::Unfilled(Unfilled::Malformed) => "malformed_placeholder",
             Unsendable::Unfilled(Unfilled::Missing(_)) => "missing_variable",
@@ -149,6 +169,7 @@ pub(crate) fn put(object: &mut Object, name: &str, text: Option<&str>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use fanfare_types::message::Variables;
     use serde_json::json;
 
     fn object(value: Value) -> Object {
@@ -196,9 +217,9 @@ mod tests {
 
     #[test]
     fn overrides_are_filled_in_their_values_only() {
-        let variables = [("n".to_owned(), "\"Ada\"".to_owned())].into();
+        let variables = Variables::from([("n".to_owned(), "\"Ada\"".to_owned())]);
         let raw = object(json!({"{{n}}": ["{{n}}", 1, {"x": "hi {{n}}"}]}));
-        let filled = fill_object(&raw, &mut Filler::new(&variables)).unwrap();
+        let filled = fill_object(&raw, &mut Filler::new((&variables).into())).unwrap();
         assert_eq!(
             Value::Object(filled),
             json!({"{{n}}": ["\"Ada\"", 1, {"x": "hi \"Ada\""}]})

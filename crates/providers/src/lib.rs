@@ -10,11 +10,14 @@ mod content;
 pub mod door;
 mod error;
 pub mod fcm;
+pub mod preview;
 mod recent;
 pub mod retry_after;
 pub mod template;
 mod uri;
 
 pub use codec::{Codec, Judged};
-pub use door::{Fault, check_address, check_message};
+pub use content::Refused;
+pub use door::{Fault, asked_variables, check_address, check_message, check_open_message};
 pub use error::{Error, Result};
+pub use preview::{Preview, Previewed, preview};

@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 
 use fanfare_types::message::Variables;
+use fanfare_types::{Delivery, MissingVariable};
 
 /// Longest variable name, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
@@ -14,6 +15,54 @@ pub const NAME_BYTES_MAX: usize = 64;
 /// How many bytes filling may make for one message, all its texts together. Far more than any provider takes;
 /// a bound, because a text that repeats a long variable grows quickly.
 pub const FILLED_BYTES_MAX: usize = 64 * 1024;
+
+/// Where placeholders get their values: the recipient's own come before those that all recipients share.
+#[derive(Clone, Copy, Debug)]
+pub struct Values<'v> {
+    own: Option<&'v Variables>,
+    shared: &'v Variables,
+    missing: MissingVariable,
+}
+
+impl<'v> Values<'v> {
+    /// `missing`: with [`MissingVariable::Empty`], what neither of them has is the empty text.
+    pub fn new(
+        own: Option<&'v Variables>,
+        shared: &'v Variables,
+        missing: MissingVariable,
+    ) -> Self {
+        Values {
+            own,
+            shared,
+            missing,
+        }
+    }
+
+    pub(crate) fn of(delivery: &'v Delivery) -> Self {
+        let live = &delivery.live;
+        let missing = live.run.as_ref().map(|run| run.missing_variable);
+        Values {
+            own: delivery.variables.as_deref(),
+            shared: &live.variables,
+            missing: missing.unwrap_or(MissingVariable::Fail),
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Option<&'v str> {
+        let own = self.own.and_then(|own| own.get(name));
+        match own.or_else(|| self.shared.get(name)) {
+            Some(value) => Some(value),
+            None if self.missing == MissingVariable::Empty => Some(""),
+            None => None,
+        }
+    }
+}
+
+impl<'v> From<&'v Variables> for Values<'v> {
+    fn from(shared: &'v Variables) -> Self {
+        Values::new(None, shared, MissingVariable::Fail)
+    }
+}
 
 /// A text with its placeholders found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,13 +132,14 @@ impl Template {
     }
 
     /// The text with every placeholder replaced.
-    pub fn fill(&self, variables: &Variables) -> Result<String, Unfilled> {
+    pub fn fill<'v>(&self, values: impl Into<Values<'v>>) -> Result<String, Unfilled> {
+        let values = values.into();
         let mut filled = String::new();
         for part in &self.parts {
             let piece = match part {
                 Part::Text(text) => &**text,
-                Part::Variable(name) => variables
-                    .get(&**name)
+                Part::Variable(name) => values
+                    .get(name)
                     .ok_or_else(|| Unfilled::Missing(name.to_string()))?,
             };
             if filled.len() + piece.len() > FILLED_BYTES_MAX {
@@ -109,14 +159,14 @@ fn is_name(text: &str) -> bool {
 /// Fills the texts of one message, within [`FILLED_BYTES_MAX`] for all of them. Texts without placeholders are
 /// borrowed and cost nothing.
 pub(crate) struct Filler<'v> {
-    variables: &'v Variables,
+    values: Values<'v>,
     left: usize,
 }
 
 impl<'v> Filler<'v> {
-    pub(crate) fn new(variables: &'v Variables) -> Self {
+    pub(crate) fn new(values: Values<'v>) -> Self {
         Filler {
-            variables,
+            values,
             left: FILLED_BYTES_MAX,
         }
     }
@@ -125,7 +175,7 @@ impl<'v> Filler<'v> {
         if !text.contains("{{") {
             return Ok(Cow::Borrowed(text));
         }
-        let filled = Template::parse(text)?.fill(self.variables)?;
+        let filled = Template::parse(text)?.fill(self.values)?;
         self.left = self
             .left
             .checked_sub(filled.len())
@@ -190,13 +240,13 @@ mod tests {
 
     #[test]
     fn a_repeated_long_variable_ends_at_the_bound() {
-        let variables = [("x".to_owned(), "x".repeat(1024))].into();
+        let variables = Variables::from([("x".to_owned(), "x".repeat(1024))]);
         let text = "{{x}}".repeat(65);
         assert_eq!(
             Template::parse(&text).unwrap().fill(&variables),
             Err(Unfilled::TooLong)
         );
-        let mut filler = Filler::new(&variables);
+        let mut filler = Filler::new((&variables).into());
         assert!(filler.fill(&text[..64 * 5]).is_ok());
         assert_eq!(filler.fill("{{x}}"), Err(Unfilled::TooLong));
     }

@@ -10,6 +10,7 @@
 //! What was opened is sent, whatever happens in between: [`Campaigns::open_chunks`] has it after a crash. Nothing here
 //! compares clocks, and a shard belongs to whoever moves its cursor.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use fanfare_types::filter::{Field, Leaf, Test};
@@ -19,6 +20,7 @@ use fanfare_types::{
     Outcome, Recipient, Standing, Timestamp, UserId,
 };
 use futures_util::future::BoxFuture;
+use serde::{Deserialize, Serialize};
 
 use crate::{Ended, Idempotency, Result};
 
@@ -59,7 +61,7 @@ pub struct Scan {
 }
 
 /// What was uploaded so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Upload {
     /// Bytes of the body that are durable, up to the end of a line: where it may be resumed.
     pub bytes: u64,
@@ -81,13 +83,13 @@ impl Upload {
 }
 
 /// A line that is no recipient.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadRow {
     /// From 1.
     pub line: u64,
     /// Stable word; never anything of the line itself.
-    pub code: &'static str,
-    pub field: Option<&'static str>,
+    pub code: Cow<'static, str>,
+    pub field: Option<Cow<'static, str>>,
 }
 
 /// More of an upload: what it is afterwards, and the rows that came.

@@ -11,12 +11,15 @@
 //! A case that fails panics, as a test does.
 
 pub mod accepted;
+pub mod campaigns;
 pub mod devices;
 pub mod facts;
 pub mod fixtures;
 pub mod listing;
 pub mod outcomes;
 pub mod recovery;
+
+pub use campaigns::chunks;
 
 /// Makes one `#[test]` of each case. `$open` is an async function that returns an empty `Arc<dyn Store>` and
 /// whatever must live as long as it. The calling crate needs `tokio` with `macros` and `rt-multi-thread`.
@@ -92,6 +95,22 @@ macro_rules! contract_tests {
             purge_lets_expired_keys_go,
             a_closed_store_says_so,
             a_ping_answers,
+        ]);
+        $crate::contract_tests!($open, chunks: [
+            an_opened_chunk_comes_back_whole,
+            opening_moves_the_cursor_in_the_same_step,
+            the_same_chunk_is_opened_once,
+            a_chunk_of_somebody_elses_cursor_is_lost,
+            nothing_is_opened_once_it_is_over,
+            racing_readers_open_each_page_once,
+            a_page_of_nobody_moves_the_cursor_alone,
+            outcomes_of_chunks_add_up,
+            an_ordinal_of_a_chunk_keeps_its_first_outcome,
+            unknown_chunks_and_ordinals_are_passed_over,
+            a_finished_chunk_is_forgotten,
+            what_ends_at_once_is_recorded_with_the_opening,
+            open_chunks_are_paged_by_id,
+            what_was_not_simply_delivered_is_listed,
         ]);
     };
     ($open:path, $group:ident: [$($case:ident),+ $(,)?]) => {

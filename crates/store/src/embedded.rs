@@ -18,6 +18,7 @@ mod fault;
 mod file;
 mod health;
 mod history;
+mod idempotency;
 mod journal;
 mod lock;
 mod log;

@@ -3,8 +3,9 @@ use std::sync::Arc;
 use fanfare_types::device::Meta;
 use fanfare_types::message::Variables;
 use fanfare_types::{
-    Address, AddressKind, Budget, Channel, Counts, Environment, Lane, Live, Message,
-    NotificationId, OnUnknown, Options, Permits, Platform, Priority, Progress, Status, UserId,
+    Address, AddressKind, Budget, CampaignId, Channel, Counts, Environment, Lane, Live, Message,
+    MissingVariable, NotificationId, OnUnknown, Options, Pace, Permits, Platform, Priority,
+    Progress, Run, Status, UserId,
 };
 
 use super::*;
@@ -300,4 +301,49 @@ fn a_cancelled_notification_ends_where_it_waits() {
     other.progress.cancel();
     bench.dispatch.on_cancelled(&other.app, NOW, &mut effects);
     assert_eq!(bench.dispatch.waiting(), 0);
+}
+
+#[test]
+fn what_is_withdrawn_is_dropped_wherever_it_is() {
+    let run = Run::new(
+        CampaignId::new(NOW, 1),
+        MissingVariable::Fail,
+        Pace::new(None),
+    );
+    let mut withdrawn = live("shop", Lane::Bulk);
+    Arc::get_mut(&mut withdrawn).unwrap().run = Some(run.clone());
+    let other = live("shop", Lane::Bulk);
+    let mut bench = Bench::new(Limits {
+        reads_max: 1,
+        batch_max: 1,
+        ..Limits::default()
+    });
+    // The first is being read, the others wait.
+    let batch = [&withdrawn, &withdrawn, &other].into_iter().zip(1..);
+    let batch = batch.map(|(live, n)| delivery(live, n, Timestamp::default()));
+    let mut reading = bench.push(batch.collect());
+    run.withdraw();
+    let mut effects = Vec::new();
+    bench
+        .dispatch
+        .on_cancelled(&withdrawn.app, NOW, &mut effects);
+    assert!(effects.is_empty(), "{effects:?}");
+    assert_eq!(bench.dispatch.waiting(), 1);
+    let Some(Effect::Read { batch, .. }) = reading.pop() else {
+        panic!("one is being read");
+    };
+    let read = Read {
+        batch,
+        devices: Some(vec![device(1)]),
+        routed_at: NOW,
+    };
+    bench.dispatch.on_read(read, NOW, &mut effects);
+    assert!(
+        matches!(effects.as_slice(), [Effect::Read { batch, .. }] if batch[0].ordinal == 3),
+        "{effects:?}"
+    );
+    // What comes late.
+    let late = bench.push(vec![delivery(&withdrawn, 4, NOW)]);
+    assert!(late.is_empty(), "{late:?}");
+    assert_eq!(withdrawn.progress.losses().take(), [1, 2, 4]);
 }

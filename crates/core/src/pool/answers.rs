@@ -19,6 +19,10 @@ impl Pool {
         let lane = job.delivery.live.options.lane;
         self.connections.on_back(connection, lane, world.now);
         self.look_at_probe(&mut job, &how, world);
+        if !matches!(how, How::Answered { .. }) {
+            // No attempt was made.
+            job.give_leave_back();
+        }
         match how {
             How::Answered {
                 verdict,
@@ -30,15 +34,17 @@ impl Pool {
                     job.delivery.attempts = job.delivery.attempts.saturating_sub(1);
                 }
                 if self.is_of_the_past(verdict) {
-                    return self.queue(job);
+                    return self.queue(job, world.now);
                 }
                 self.learn(connection, verdict, token, world);
                 self.decide(job, verdict, reason, world);
             }
             How::Stale => self.reroute(job),
-            How::Unsendable(reason) => {
-                self.end(job, Outcome::Rejected, reason, None, world.now);
+            How::Unsendable(outcome, reason) => {
+                self.end(job, outcome, reason, None, world.now);
             }
+            // Queueing looks whether it still may.
+            How::Over => self.queue(job, world.now),
             How::NotTaken => {
                 // It is about to end, or its link is full: either way the news of it is on its way.
                 if self.connections.retire(connection) {
@@ -49,9 +55,9 @@ impl Pool {
         }
     }
 
-    /// Routed again, unless nothing is sent any more.
+    /// Routed again, unless nothing of it is sent any more.
     fn reroute(&mut self, job: Job) {
-        if self.stage != Stage::Draining {
+        if self.stage != Stage::Draining && !job.delivery.live.is_withdrawn() {
             self.stale.push(job.delivery);
         }
     }
@@ -63,7 +69,7 @@ impl Pool {
         self.probe_on = None;
         let probed = match how {
             How::Answered { verdict, .. } => probed(*verdict),
-            How::Stale | How::Unsendable(_) | How::NotTaken => Probed::NotSent,
+            How::Stale | How::Unsendable(..) | How::Over | How::NotTaken => Probed::NotSent,
         };
         if self.breaker.on_probed(probed, world.now) {
             world.effects.push(Effect::Refused(false));
@@ -160,7 +166,8 @@ impl Pool {
             Next::Again | Next::At(_) if job.delivery.live.is_cancelled() => {
                 self.end(job, Outcome::Cancelled, CANCELLED, Some(verdict), world.now);
             }
-            Next::Again => self.queue(job),
+            Next::Again | Next::At(_) if job.delivery.live.is_withdrawn() => {}
+            Next::Again => self.queue(job, world.now),
             Next::At(at) => self.queue_at(at, job),
         }
     }

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use fanfare_types::message::Variables;
 use fanfare_types::{
-    Address, AddressKind, AppId, Budget, Channel, Counts, Delivery, DeviceId, Environment, Lane,
-    Live, Message, NotificationId, OnUnknown, Options, Outcome, Permits, Priority, Progress,
-    Reason, Timestamp, UserId, Verdict,
+    Address, AddressKind, AppId, Budget, CampaignId, Channel, Counts, Delivery, DeviceId,
+    Environment, Lane, Live, Message, MissingVariable, NotificationId, OnUnknown, Options, Outcome,
+    Pace, Permits, Priority, Progress, Reason, Run, Timestamp, UserId, Verdict,
 };
 
 use super::{ConnectionId, Effect, Ended, How, Job, Limits, Pool, Returned, World};
@@ -36,6 +36,19 @@ pub(crate) fn live(lane: Lane, created_at: Timestamp, ttl: Duration) -> Arc<Live
         progress: Progress::new(1, Counts::default()),
         run: None,
     })
+}
+
+/// A chunk of a campaign: bulk.
+pub(crate) fn chunk(run: &Arc<Run>, created_at: Timestamp) -> Arc<Live> {
+    let mut live = live(Lane::Bulk, created_at, TTL);
+    Arc::get_mut(&mut live).expect("its only holder").run = Some(run.clone());
+    live
+}
+
+/// A run of a campaign with this rate.
+pub(crate) fn run(rate: Option<u32>) -> Arc<Run> {
+    let campaign = CampaignId::new(START, 1);
+    Run::new(campaign, MissingVariable::Fail, Pace::new(rate))
 }
 
 /// A device of its own for each ordinal, routed when the notification was accepted.

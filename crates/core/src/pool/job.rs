@@ -1,6 +1,6 @@
 //! A delivery inside a pool, and how it comes back from a connection.
 
-use fanfare_types::{Delivery, Finished, Reason, Timestamp, Verdict};
+use fanfare_types::{Delivery, Finished, Lane, Outcome, Reason, Timestamp, Verdict};
 
 use crate::token::Generation;
 
@@ -20,6 +20,16 @@ impl Job {
             delivery,
             not_sent: 0,
             is_probe: false,
+        }
+    }
+
+    /// It was taken to be handed over, and is not: another push of its campaign may leave in its place.
+    pub(crate) fn give_leave_back(&self) {
+        let live = &self.delivery.live;
+        if let Some(run) = &live.run
+            && live.options.lane == Lane::Bulk
+        {
+            run.pace.give_back();
         }
     }
 }
@@ -42,8 +52,10 @@ pub enum How {
     },
     /// Revoked meanwhile: read its device again.
     Stale,
-    /// It can never be encoded: it ends as rejected.
-    Unsendable(Reason),
+    /// No request can be made of it: it ends so.
+    Unsendable(Outcome, Reason),
+    /// It was cancelled or withdrawn meanwhile. No attempt was made.
+    Over,
     /// The connection took no more. No attempt was made.
     NotTaken,
 }

@@ -20,7 +20,7 @@ struct Budget {
 /// What a look at a delivery just before it leaves says.
 enum Checked {
     Good(Job),
-    /// It has ended, or is routed again.
+    /// It has ended, was dropped, or is routed again.
     Gone,
     /// It is stale, and so were enough others: it waits at the head of its lane.
     Enough,
@@ -28,10 +28,10 @@ enum Checked {
 
 impl Pool {
     pub(super) fn pump(&mut self, world: &mut World<'_>) {
-        if self.lanes.is_empty() {
+        let now = world.now;
+        if !self.lanes.look(now) {
             return;
         }
-        let now = world.now;
         let Some(token) = self.token.usable(now) else {
             return;
         };
@@ -85,7 +85,7 @@ impl Pool {
         let most = self.limits.batch_max.min(budget.pushes);
         let mut batch = Vec::with_capacity(most.min(waiting).min(room.all));
         while batch.len() < most {
-            let Some(job) = self.lanes.take(room) else {
+            let Some(job) = self.lanes.take(room, world.now) else {
                 break;
             };
             let mut job = match self.check(job, budget, world) {
@@ -123,8 +123,9 @@ impl Pool {
 
     fn check(&mut self, job: Job, budget: &mut Budget, world: &World<'_>) -> Checked {
         let delivery = &job.delivery;
-        if let Some((outcome, reason)) = over(delivery, world.now) {
-            self.end(job, outcome, reason, None, world.now);
+        if let Some(over) = over(delivery, world.now) {
+            job.give_leave_back();
+            self.lay_down(job, over, world.now);
             return Checked::Gone;
         }
         let standing = match &delivery.device {
@@ -141,6 +142,7 @@ impl Pool {
                 Checked::Enough
             }
             Standing::Stale => {
+                job.give_leave_back();
                 budget.stale -= 1;
                 self.rerouted += 1;
                 self.stale.push(job.delivery);

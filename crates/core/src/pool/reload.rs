@@ -39,10 +39,11 @@ impl Pool {
         } in batch
         {
             let job = Job::new(delivery);
-            match (over(&job.delivery, world.now), not_before) {
-                (Some((outcome, reason)), _) => self.end(job, outcome, reason, None, world.now),
-                (None, Some(at)) if at > world.now => self.queue_at(at, job),
-                (None, _) => self.queue(job),
+            match not_before {
+                Some(at) if at > world.now && over(&job.delivery, world.now).is_none() => {
+                    self.queue_at(at, job);
+                }
+                _ => self.queue(job, world.now),
             }
         }
         self.settle(world);

@@ -1,3 +1,4 @@
+mod campaigns;
 mod reload;
 
 use std::time::Duration;

@@ -15,7 +15,8 @@ impl Pool {
         }
     }
 
-    /// Ends what waits and is over: expired, now and then cancelled, too; the latter soon when told so.
+    /// Lays down what waits and is over: expired, now and then cancelled or withdrawn, too; the latter soon when told
+    /// so.
     pub(super) fn sweep(&mut self, now: Timestamp) {
         let regularly = now.since(self.swept_at) >= self.limits.sweep_every;
         let since_thorough = now.since(self.swept_thoroughly_at);
@@ -42,15 +43,15 @@ impl Pool {
             );
         }
         for job in gone {
-            if let Some((outcome, reason)) = over(&job.delivery, now) {
-                self.end(job, outcome, reason, None, now);
+            if let Some(over) = over(&job.delivery, now) {
+                self.lay_down(job, over, now);
             }
         }
     }
 
     pub(super) fn manage_connections(&mut self, world: &mut World<'_>) {
         let now = world.now;
-        let waiting = self.lanes.len().min(self.allowance(now));
+        let waiting = self.lanes.demand().min(self.allowance(now));
         // While the credential is in doubt, one connection is enough.
         let in_doubt = !self.breaker.is_closed() || self.token.usable(now).is_none();
         let demand = match in_doubt {
@@ -83,6 +84,7 @@ impl Pool {
             self.breaker.wake_at().filter(|at| *at > now),
             self.pacing.wake_at(now),
             self.ramp.wake_at(now),
+            self.lanes.wake_at(),
             self.connections.wake_at(now),
             self.connections
                 .shut_since()

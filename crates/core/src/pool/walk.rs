@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fanfare_types::{Budget, Channel, Lane, Live};
 
-use super::fixtures::{Handed, Rig, delivery_of, live};
+use super::fixtures::{Handed, Rig, chunk, delivery_of, live, run};
 use super::*;
 use crate::revocations::Standing;
 use crate::token;
@@ -22,7 +22,7 @@ enum Place {
     OnConnection,
     BeingRouted,
     Ended,
-    /// Went down with a crashed connection: the journal's business.
+    /// Went down with a crashed connection, or was dropped as its campaign was withdrawn: the journal's business.
     Lost,
 }
 
@@ -145,7 +145,13 @@ impl Walk {
     fn work(&mut self) {
         let lane = [Lane::Urgent, Lane::Bulk][self.roll(2) as usize];
         let ttl = Duration::from_secs([2, 60, 3_600][self.roll(3) as usize]);
-        let live = live(lane, self.rig.now, ttl);
+        let live = match self.roll(3) {
+            0 => {
+                let rate = [None, Some(20), Some(2_000)][self.roll(3) as usize];
+                chunk(&run(rate), self.rig.now)
+            }
+            _ => live(lane, self.rig.now, ttl),
+        };
         let count = 1 + self.roll(60) as u32;
         let first = self.places.len() as u32;
         let batch: Vec<_> = (first..first + count)
@@ -219,7 +225,7 @@ impl Walk {
             10 => Verdict::NotSent,
             11 => Verdict::Unknown,
             12 => return How::Stale,
-            13 => return How::Unsendable(Reason::of("payload_too_large")),
+            13 => return How::Unsendable(Outcome::Rejected, Reason::of("payload_too_large")),
             14 => return How::NotTaken,
             _ => Verdict::Accepted,
         };
@@ -296,8 +302,17 @@ impl Walk {
         let device = super::fixtures::device(victim as u32);
         self.rig.revocations.revoke(device, self.rig.now);
         let live = self.roll(4 * self.lives.len() as u64) as usize;
-        if let Some(live) = self.lives.get(live) {
-            live.progress.cancel();
+        match self.lives.get(live).map(|live| (live, &live.run)) {
+            Some((_, Some(run))) if live.is_multiple_of(2) => {
+                run.withdraw();
+                self.event(Pool::on_cancelled);
+            }
+            Some((_, Some(run))) => {
+                run.pace.set_rate(Some(500), self.rig.now);
+                run.cancel();
+            }
+            Some((live, None)) => live.progress.cancel(),
+            None => {}
         }
     }
 
@@ -351,7 +366,29 @@ impl Walk {
                 Effect::Move(_) | Effect::Drained => panic!("nobody drains, nobody retires"),
             }
         }
+        self.look_at_losses();
         self.add_up();
+    }
+
+    /// Nothing is dropped but what was withdrawn.
+    fn look_at_losses(&mut self) {
+        let chunks = self.lives.iter().filter(|live| live.run.is_some());
+        let dropped: Vec<_> = chunks
+            .map(|live| (live.is_withdrawn(), live.progress.losses().take()))
+            .filter(|(_, lost)| !lost.is_empty())
+            .collect();
+        for (is_withdrawn, lost) in dropped {
+            for ordinal in lost {
+                match self.places.get(&ordinal) {
+                    Some(Place::Pool) if is_withdrawn => {
+                        self.put(ordinal, Place::Lost);
+                    }
+                    // Those that ended, or went down with their connection, were dropped by the test.
+                    Some(Place::Ended | Place::Lost) => {}
+                    from => panic!("{ordinal} was dropped from {from:?}"),
+                }
+            }
+        }
     }
 
     fn hand(&mut self, connection: ConnectionId, batch: Vec<Job>, token: Generation) {
@@ -362,7 +399,7 @@ impl Walk {
             let delivery = &job.delivery;
             self.moved(delivery, Place::OnConnection);
             assert!(now < delivery.live.options.expires_at);
-            assert!(!delivery.live.progress.is_cancelled());
+            assert!(!delivery.live.is_cancelled() && !delivery.live.is_withdrawn());
             let device = super::fixtures::device(delivery.ordinal);
             let standing = self
                 .rig

@@ -278,8 +278,9 @@ impl Books {
             How::Answered { verdict, .. } => *verdict,
             How::NotTaken => Verdict::NotSent,
             How::Stale => return,
-            How::Unsendable(_) => {
-                fate.must = Must::End(Outcome::Rejected);
+            How::Over => return,
+            How::Unsendable(outcome, _) => {
+                fate.must = Must::End(*outcome);
                 return;
             }
         };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fanfare_core::pool::{ConnectionId, How, Job, Returned};
 use fanfare_core::revocations::Standing;
 use fanfare_core::token::Generation;
-use fanfare_types::{Reason, Verdict};
+use fanfare_types::{Outcome, Reason, Verdict};
 
 use crate::books::Place;
 use crate::coverage::Seen;
@@ -162,7 +162,9 @@ impl Sim {
                     self.mark(Seen::StaleAtConnection);
                     How::Stale
                 }
-                () if unsendable => How::Unsendable(Reason::of("payload_too_large")),
+                () if unsendable => {
+                    How::Unsendable(Outcome::Rejected, Reason::of("payload_too_large"))
+                }
                 () if refuses => {
                     self.mark(Seen::NotTaken);
                     How::NotTaken

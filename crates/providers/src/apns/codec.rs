@@ -2,14 +2,15 @@
 
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, Live, Reason, Secret};
+use fanfare_types::{Delivery, Message, Options, Secret};
 use http::header::AUTHORIZATION;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
-use super::payload;
+use super::payload::{self, Payload};
 use crate::content::Unsendable;
 use crate::recent::Recent;
+use crate::template::Values;
 use crate::uri::{authority, https};
 use crate::{Error, Result};
 
@@ -53,23 +54,32 @@ impl Codec {
     }
 
     /// See [`crate::Codec::encode`].
-    pub fn encode(
+    pub(crate) fn encode(
         &mut self,
         delivery: &Delivery,
         token: Option<&Secret<HeaderValue>>,
-    ) -> Result<Request<Bytes>, Reason> {
-        let uri = self.uri(delivery).map_err(|why| why.reason())?;
+    ) -> Result<Request<Bytes>, Unsendable> {
+        let uri = self.uri(delivery)?;
         let topic = &self.topic;
-        let rendering = self
-            .recent
-            .get(delivery, |texts| render(&delivery.live, texts, topic))
-            .map_err(|why| why.reason())?;
+        let live = &delivery.live;
+        let render = |texts: Option<&Localized>| {
+            let values = Values::of(delivery);
+            Rendering::of(&live.message, texts, values, &live.options, topic)
+        };
+        let mut own = None;
+        let rendering = match &delivery.variables {
+            None => self.recent.get(delivery, render)?,
+            Some(_) => {
+                let texts = live.message.localized_for(delivery.locale.as_deref());
+                own.insert(render(texts.as_deref())?)
+            }
+        };
         let mut request = Request::new(rendering.body.clone());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
         let mut headers = rendering.headers.clone();
         let uuid = delivery.live.id.delivery_uuid(delivery.ordinal).encode();
-        headers.insert(APNS_ID, changing(&uuid).map_err(|why| why.reason())?);
+        headers.insert(APNS_ID, changing(&uuid)?);
         match token {
             Some(token) => headers.insert(AUTHORIZATION, token.expose().clone()),
             None => headers.remove(AUTHORIZATION),
@@ -90,36 +100,55 @@ impl Codec {
     }
 }
 
-fn render(live: &Live, texts: Option<&Localized>, topic: &str) -> Result<Rendering, Unsendable> {
-    let options = &live.options;
-    let payload = payload::render(&live.message, texts, &live.variables, options.priority)?;
-    if payload.json.len() > payload.push_type.bytes_max {
-        return Err(Unsendable::TooLarge);
+impl Rendering {
+    fn of(
+        message: &Message,
+        texts: Option<&Localized>,
+        values: Values<'_>,
+        options: &Options,
+        topic: &str,
+    ) -> Result<Self, Unsendable> {
+        let payload = payload::render(message, texts, values, options.priority)?;
+        if payload.json.len() > payload.push_type.bytes_max {
+            return Err(Unsendable::TooLarge);
+        }
+        let mut headers = HeaderMap::with_capacity(8);
+        for (name, value) in headers_of(&payload, options, topic)? {
+            headers.insert(name, value);
+        }
+        // Places for what each delivery fills in, so that a copy of the map need not grow for it.
+        headers.insert(APNS_ID, HeaderValue::from_static(""));
+        headers.insert(AUTHORIZATION, HeaderValue::from_static(""));
+        Ok(Rendering {
+            headers,
+            body: payload.json.into(),
+        })
     }
+}
+
+/// The headers that deliveries of one rendering share.
+pub(crate) fn headers_of(
+    payload: &Payload,
+    options: &Options,
+    topic: &str,
+) -> Result<Vec<(HeaderName, HeaderValue)>, Unsendable> {
     let topic = format!("{topic}{}", payload.push_type.topic_suffix);
     let topic = HeaderValue::from_maybe_shared(Bytes::from(topic));
-    let mut headers = HeaderMap::with_capacity(8);
-    headers.insert(
-        APNS_TOPIC,
-        topic.map_err(|_| Unsendable::Unwritable("topic"))?,
-    );
-    headers.insert(
-        APNS_PUSH_TYPE,
-        HeaderValue::from_static(payload.push_type.name),
-    );
-    headers.insert(APNS_PRIORITY, HeaderValue::from_static(payload.priority));
+    let push_type = HeaderValue::from_static(payload.push_type.name);
     let expiration = options.expires_at.as_seconds().to_string();
-    headers.insert(APNS_EXPIRATION, changing(expiration.as_bytes())?);
+    let mut headers = vec![
+        (
+            APNS_TOPIC,
+            topic.map_err(|_| Unsendable::Unwritable("topic"))?,
+        ),
+        (APNS_PUSH_TYPE, push_type),
+        (APNS_PRIORITY, HeaderValue::from_static(payload.priority)),
+        (APNS_EXPIRATION, changing(expiration.as_bytes())?),
+    ];
     if let Some(key) = &options.collapse_key {
-        headers.insert(APNS_COLLAPSE_ID, changing(key.as_bytes())?);
+        headers.push((APNS_COLLAPSE_ID, changing(key.as_bytes())?));
     }
-    // Places for what each delivery fills in, so that a copy of the map need not grow for it.
-    headers.insert(APNS_ID, HeaderValue::from_static(""));
-    headers.insert(AUTHORIZATION, HeaderValue::from_static(""));
-    Ok(Rendering {
-        headers,
-        body: payload.json.into(),
-    })
+    Ok(headers)
 }
 
 /// A value that differs from push to push: marked sensitive, so that HPACK does not index it and the

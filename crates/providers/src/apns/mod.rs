@@ -1,7 +1,7 @@
 //! APNs: requests, the class of every answer, and provider tokens.
 
 mod answers;
-mod codec;
+pub(crate) mod codec;
 pub(crate) mod payload;
 pub(crate) mod push_type;
 mod signer;

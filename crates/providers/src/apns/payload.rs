@@ -12,13 +12,13 @@
 //! With an alert, sound or badge in the result the push is an `alert`, otherwise `background` with
 //! `content-available` 1; `headers.apns-push-type` of the override wins.
 
-use fanfare_types::message::{Localized, Variables};
+use fanfare_types::message::Localized;
 use fanfare_types::{Message, Priority};
 use serde_json::Value;
 
 use super::push_type::{ALERT, BACKGROUND, PushType};
 use crate::content::{Content, Object, Unsendable, fill_object, merge, object_in, put};
-use crate::template::Filler;
+use crate::template::{Filler, Values};
 
 /// Custom key that carries the picture's address.
 pub(crate) const IMAGE_KEY: &str = "image";
@@ -40,10 +40,10 @@ pub(crate) struct Payload {
 pub(crate) fn render(
     message: &Message,
     localized: Option<&Localized>,
-    variables: &Variables,
+    values: Values<'_>,
     priority: Priority,
 ) -> Result<Payload, Unsendable> {
-    let mut filler = Filler::new(variables);
+    let mut filler = Filler::new(values);
     let content = Content::of(message, localized, &mut filler)?;
     let mut payload = neutral(&content);
     let mut headers = Value::Null;

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use fanfare_types::Message;
-use fanfare_types::message::{Localized, Variables};
+use fanfare_types::message::Localized;
 use serde_json::Value;
 
-use super::Faults;
 use super::fcm::is_reserved;
+use super::{Faults, Given};
 use crate::apns::payload::IMAGE_KEY;
 use crate::template::Template;
 use crate::uri::is_https;
@@ -24,7 +24,7 @@ const NAMED_MAX: usize = 10;
 /// Longest name of a locale, in bytes (RFC 5646 section 4.4.1).
 const LOCALE_BYTES_MAX: usize = 35;
 
-pub(super) fn check(message: &Message, variables: &Variables, faults: &mut Faults) {
+pub(super) fn check(message: &Message, given: Given<'_>, faults: &mut Faults) {
     if is_empty(message) {
         let detail = "give title, body, image, data, sound, badge or an override: \
                       devices of other locales would get nothing";
@@ -36,18 +36,13 @@ pub(super) fn check(message: &Message, variables: &Variables, faults: &mut Fault
         ("sound", &message.sound),
         ("click_action", &message.click_action),
     ] {
-        check_text(text, || format!("message.{name}"), variables, faults);
+        check_text(text, || format!("message.{name}"), given, faults);
     }
-    check_image(
-        &message.image,
-        || "message.image".to_owned(),
-        variables,
-        faults,
-    );
-    check_data(message, variables, faults);
+    check_image(&message.image, || "message.image".to_owned(), given, faults);
+    check_data(message, given, faults);
     check_locales(&message.localized, faults);
     for (locale, texts) in message.localized.iter().take(LOCALES_MAX) {
-        check_localized(locale, texts, variables, faults);
+        check_localized(locale, texts, given, faults);
     }
     for (name, raw) in [
         ("apns", &message.apns),
@@ -55,12 +50,7 @@ pub(super) fn check(message: &Message, variables: &Variables, faults: &mut Fault
         ("web_push", &message.web_push),
     ] {
         for (member, value) in raw.iter().flatten() {
-            check_value(
-                value,
-                &format!("message.{name}.{member}"),
-                variables,
-                faults,
-            );
+            check_value(value, &format!("message.{name}.{member}"), given, faults);
         }
     }
 }
@@ -83,7 +73,7 @@ fn is_empty(message: &Message) -> bool {
             .all(|raw| raw.as_ref().is_none_or(|raw| raw.is_empty()))
 }
 
-fn check_localized(locale: &str, texts: &Localized, variables: &Variables, faults: &mut Faults) {
+fn check_localized(locale: &str, texts: &Localized, given: Given<'_>, faults: &mut Faults) {
     let field = |name: &str| format!("message.localized.{locale}.{name}");
     for (name, text) in [
         ("title", &texts.title),
@@ -91,19 +81,19 @@ fn check_localized(locale: &str, texts: &Localized, variables: &Variables, fault
         ("sound", &texts.sound),
         ("click_action", &texts.click_action),
     ] {
-        check_text(text, || field(name), variables, faults);
+        check_text(text, || field(name), given, faults);
     }
-    check_image(&texts.image, || field("image"), variables, faults);
+    check_image(&texts.image, || field("image"), given, faults);
 }
 
 fn check_text(
     text: &Option<String>,
     field: impl FnOnce() -> String,
-    variables: &Variables,
+    given: Given<'_>,
     faults: &mut Faults,
 ) {
     if let Some(text) = text {
-        parse(text, field, variables, faults);
+        parse(text, field, given, faults);
     }
 }
 
@@ -112,7 +102,7 @@ fn check_text(
 fn parse(
     text: &str,
     field: impl FnOnce() -> String,
-    variables: &Variables,
+    given: Given<'_>,
     faults: &mut Faults,
 ) -> Option<Template> {
     let Ok(template) = Template::parse(text) else {
@@ -121,30 +111,32 @@ fn parse(
         faults.add(field(), "malformed_placeholder", detail);
         return None;
     };
-    let is_missing = |name: &&str| !variables.contains_key(*name);
+    let is_missing = |name: &&str| !given.variables.contains_key(*name);
     let missing: BTreeSet<_> = template.variables().filter(is_missing).collect();
     if missing.is_empty() {
         return Some(template);
     }
-    let names = missing.into_iter().take(NAMED_MAX).collect::<Vec<_>>();
-    let detail = format!("no value for {}", names.join(", "));
-    faults.add(field(), "missing_variable", detail);
+    if given.are_all {
+        let names = missing.into_iter().take(NAMED_MAX).collect::<Vec<_>>();
+        let detail = format!("no value for {}", names.join(", "));
+        faults.add(field(), "missing_variable", detail);
+    }
     None
 }
 
-fn check_value(value: &Value, path: &str, variables: &Variables, faults: &mut Faults) {
+fn check_value(value: &Value, path: &str, given: Given<'_>, faults: &mut Faults) {
     match value {
         Value::String(text) => {
-            parse(text, || path.to_owned(), variables, faults);
+            parse(text, || path.to_owned(), given, faults);
         }
         Value::Array(items) => {
             for (index, item) in items.iter().enumerate() {
-                check_value(item, &format!("{path}.{index}"), variables, faults);
+                check_value(item, &format!("{path}.{index}"), given, faults);
             }
         }
         Value::Object(members) => {
             for (name, member) in members {
-                check_value(member, &format!("{path}.{name}"), variables, faults);
+                check_value(member, &format!("{path}.{name}"), given, faults);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
@@ -154,14 +146,14 @@ fn check_value(value: &Value, path: &str, variables: &Variables, faults: &mut Fa
 fn check_image(
     image: &Option<String>,
     field: impl Fn() -> String,
-    variables: &Variables,
+    given: Given<'_>,
     faults: &mut Faults,
 ) {
     let Some(image) = image else { return };
-    let Some(template) = parse(image, &field, variables, faults) else {
+    let Some(template) = parse(image, &field, given, faults) else {
         return;
     };
-    let Ok(filled) = template.fill(variables) else {
+    let Ok(filled) = template.fill(given.variables) else {
         faults.add(field(), "too_long", "the filled text is too long");
         return;
     };
@@ -173,7 +165,7 @@ fn check_image(
     }
 }
 
-fn check_data(message: &Message, variables: &Variables, faults: &mut Faults) {
+fn check_data(message: &Message, given: Given<'_>, faults: &mut Faults) {
     let has_image = message.image.is_some()
         || message
             .localized
@@ -190,7 +182,7 @@ fn check_data(message: &Message, variables: &Variables, faults: &mut Faults) {
         } else if key == IMAGE_KEY && has_image {
             faults.add(field(), "reserved", "carries message.image on APNs");
         }
-        parse(value, field, variables, faults);
+        parse(value, field, given, faults);
     }
 }
 

@@ -20,6 +20,7 @@
 
 mod address;
 mod apns;
+mod asked;
 mod fcm;
 mod message;
 mod rendered;
@@ -29,6 +30,7 @@ use fanfare_types::message::Variables;
 use fanfare_types::{Message, Options};
 
 pub use address::check_address;
+pub use asked::asked_variables;
 pub use message::{IMAGE_BYTES_MAX, LOCALES_MAX};
 
 /// Longest collapse key, in bytes (APNs `apns-collapse-id`).
@@ -49,6 +51,14 @@ pub struct Fault {
     pub code: &'static str,
     /// One sentence for people. Never repeats the value.
     pub detail: String,
+}
+
+/// The variables that are known at the door.
+#[derive(Clone, Copy)]
+struct Given<'v> {
+    variables: &'v Variables,
+    /// Whether there will be no others.
+    are_all: bool,
 }
 
 /// The faults found so far, up to [`FAULTS_MAX`].
@@ -81,12 +91,28 @@ impl Faults {
 /// Every fault of a message against the rules of all providers, for all its locales, with these variables filled
 /// in; at most [`FAULTS_MAX`]. A message without faults encodes for every provider.
 pub fn check_message(message: &Message, variables: &Variables, options: &Options) -> Vec<Fault> {
+    let are_all = true;
+    check(message, Given { variables, are_all }, options)
+}
+
+/// As [`check_message`], for a message whose recipients bring variables of their own, or do without: a placeholder
+/// without a value is no fault. What such a value makes of its text, and of the size, shows at each recipient.
+pub fn check_open_message(
+    message: &Message,
+    variables: &Variables,
+    options: &Options,
+) -> Vec<Fault> {
+    let are_all = false;
+    check(message, Given { variables, are_all }, options)
+}
+
+fn check(message: &Message, given: Given<'_>, options: &Options) -> Vec<Fault> {
     let mut faults = Faults::default();
     check_options(options, &mut faults);
-    message::check(message, variables, &mut faults);
+    message::check(message, given, &mut faults);
     apns::check(message, &mut faults);
     fcm::check(message, &mut faults);
-    rendered::check(message, variables, options, &mut faults);
+    rendered::check(message, given, options, &mut faults);
     faults.0
 }
 

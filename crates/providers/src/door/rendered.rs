@@ -1,34 +1,28 @@
 //! What only shows once a message is rendered for each provider and locale: its size, and APNs' push type.
 
-use fanfare_types::message::Variables;
-use fanfare_types::{Message, Options};
+use fanfare_types::{Message, MissingVariable, Options};
 
-use super::Faults;
 use super::apns::check_background;
 use super::message::LOCALES_MAX;
+use super::{Faults, Given};
 use crate::apns::payload;
 use crate::content::Unsendable;
 use crate::fcm::message::PAYLOAD_BYTES_MAX;
 use crate::fcm::rendering::Rendering;
-use crate::template::Unfilled;
+use crate::template::{Unfilled, Values};
 
 /// A message whose base is larger than this is not measured locale by locale: it has to shrink anyway.
 const MEASURED_BYTES_MAX: usize = 16 * 1024;
 
 /// Renders what each provider would get, for devices without a locale and for each locale. Comes last: what
 /// cannot be rendered for a reason that has its own fault is passed over.
-pub(super) fn check(
-    message: &Message,
-    variables: &Variables,
-    options: &Options,
-    faults: &mut Faults,
-) {
-    let base = measure(message, None, variables, options, faults);
+pub(super) fn check(message: &Message, given: Given<'_>, options: &Options, faults: &mut Faults) {
+    let base = measure(message, None, given, options, faults);
     if base > MEASURED_BYTES_MAX || message.localized.len() > LOCALES_MAX {
         return;
     }
     for locale in message.localized.keys() {
-        measure(message, Some(locale), variables, options, faults);
+        measure(message, Some(locale), given, options, faults);
     }
 }
 
@@ -36,7 +30,7 @@ pub(super) fn check(
 fn measure(
     message: &Message,
     locale: Option<&str>,
-    variables: &Variables,
+    given: Given<'_>,
     options: &Options,
     faults: &mut Faults,
 ) -> usize {
@@ -46,11 +40,16 @@ fn measure(
     );
     let texts = message.localized_for(locale);
     let texts = texts.as_deref();
-    let apns = payload::render(message, texts, variables, options.priority).map(|payload| {
+    let missing = match given.are_all {
+        true => MissingVariable::Fail,
+        false => MissingVariable::Empty,
+    };
+    let values = Values::new(None, given.variables, missing);
+    let apns = payload::render(message, texts, values, options.priority).map(|payload| {
         check_background(&payload, faults);
         (payload.json.len(), payload.push_type.bytes_max)
     });
-    let fcm = Rendering::of(message, texts, variables, options)
+    let fcm = Rendering::of(message, texts, values, options)
         .map(|rendering| (rendering.payload_bytes, PAYLOAD_BYTES_MAX));
     let mut largest = 0;
     for (provider, measured) in [("APNs", apns), ("FCM", fcm)] {
@@ -62,6 +61,8 @@ fn measure(
                     faults.add(&field, "too_large", detail);
                 }
             }
+            // An override of texts that are still to come may be of use once they are there.
+            Err(Unsendable::Override(_)) if !given.are_all => {}
             Err(why) => unrendered(&field, provider, &why, faults),
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, Live, Reason, Secret, Timestamp};
+use fanfare_types::{Delivery, Secret, Timestamp};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
@@ -10,6 +10,7 @@ use super::message::PAYLOAD_BYTES_MAX;
 use super::rendering::Rendering;
 use crate::content::Unsendable;
 use crate::recent::Recent;
+use crate::template::Values;
 use crate::uri::{authority, https};
 use crate::{Error, Result};
 
@@ -39,17 +40,22 @@ impl Codec {
     }
 
     /// See [`crate::Codec::encode`].
-    pub fn encode(
+    pub(crate) fn encode(
         &mut self,
         delivery: &Delivery,
         token: Option<&Secret<HeaderValue>>,
         now: Timestamp,
-    ) -> Result<Request<Bytes>, Reason> {
-        let rendering = self
-            .recent
-            .get(delivery, |texts| render(&delivery.live, texts))
-            .map_err(|why| why.reason())?;
-        let body = rendering.fill(delivery, now).map_err(|why| why.reason())?;
+    ) -> Result<Request<Bytes>, Unsendable> {
+        let live = &delivery.live;
+        let mut own = None;
+        let rendering = match &delivery.variables {
+            None => self.recent.get(delivery, |texts| render(delivery, texts))?,
+            Some(_) => {
+                let texts = live.message.localized_for(delivery.locale.as_deref());
+                own.insert(render(delivery, texts.as_deref())?)
+            }
+        };
+        let body = rendering.fill(delivery, now)?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
@@ -63,8 +69,9 @@ impl Codec {
     }
 }
 
-fn render(live: &Live, texts: Option<&Localized>) -> Result<Rendering, Unsendable> {
-    let rendering = Rendering::of(&live.message, texts, &live.variables, &live.options)?;
+fn render(delivery: &Delivery, texts: Option<&Localized>) -> Result<Rendering, Unsendable> {
+    let (live, values) = (&delivery.live, Values::of(delivery));
+    let rendering = Rendering::of(&live.message, texts, values, &live.options)?;
     match rendering.payload_bytes > PAYLOAD_BYTES_MAX {
         true => Err(Unsendable::TooLarge),
         false => Ok(rendering),

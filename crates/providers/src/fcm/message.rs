@@ -16,14 +16,14 @@
 //! A message with nothing to show reaches iOS as a background push. The override may shorten the time to live,
 //! never lengthen it.
 
-use fanfare_types::message::{Localized, Variables};
+use fanfare_types::message::Localized;
 use fanfare_types::{Message, Options, Priority};
 use serde_json::{Value, json};
 
 use crate::apns::payload::{PRIORITY, PUSH_TYPE, SHOWN};
 use crate::apns::push_type::BACKGROUND;
 use crate::content::{Content, Object, Unsendable, fill_object, merge, object_in, put};
-use crate::template::Filler;
+use crate::template::{Filler, Values};
 use crate::uri::is_https;
 
 /// Longest payload, in bytes, as [`payload_bytes`] counts it.
@@ -35,10 +35,10 @@ const EXPIRATION: &str = "apns-expiration";
 pub(crate) fn render(
     message: &Message,
     localized: Option<&Localized>,
-    variables: &Variables,
+    values: Values<'_>,
     options: &Options,
 ) -> Result<Object, Unsendable> {
-    let mut filler = Filler::new(variables);
+    let mut filler = Filler::new(values);
     let content = Content::of(message, localized, &mut filler)?;
     let mut rendered = neutral(&content, options);
     if let Some(raw) = &message.fcm {

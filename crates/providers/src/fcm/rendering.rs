@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use fanfare_types::message::{Localized, Variables};
-use fanfare_types::{AddressKind, Delivery, Message, Options, Timestamp};
+use fanfare_types::message::Localized;
+use fanfare_types::{Address, AddressKind, Delivery, Message, Options, Timestamp};
 use serde_json::Value;
 
 use super::message::{self, payload_bytes};
 use crate::content::{Object, Unsendable};
+use crate::template::Values;
 
 /// Longest time to live that FCM takes: four weeks.
 pub(crate) const TTL_MAX: Duration = Duration::from_secs(2_419_200);
@@ -31,10 +32,10 @@ impl Rendering {
     pub(crate) fn of(
         message: &Message,
         localized: Option<&Localized>,
-        variables: &Variables,
+        values: Values<'_>,
         options: &Options,
     ) -> Result<Self, Unsendable> {
-        let mut message = message::render(message, localized, variables, options)?;
+        let mut message = message::render(message, localized, values, options)?;
         let payload_bytes = payload_bytes(&message);
         if TARGETS.iter().any(|target| message.contains_key(*target)) {
             return Err(Unsendable::Override("target"));
@@ -63,12 +64,23 @@ impl Rendering {
 
     /// The body for one delivery and attempt.
     pub(super) fn fill(&self, delivery: &Delivery, now: Timestamp) -> Result<Bytes, Unsendable> {
-        let target = match delivery.address.kind {
+        let Address { kind, .. } = delivery.address;
+        let left = delivery.live.options.expires_at.since(now);
+        self.body(kind, delivery.address.expose(), left)
+    }
+
+    /// The body for one address, and `left` until it expires.
+    pub(crate) fn body(
+        &self,
+        kind: AddressKind,
+        address: &str,
+        left: Duration,
+    ) -> Result<Bytes, Unsendable> {
+        let target = match kind {
             AddressKind::RegistrationToken => r#"{"message":{"token":"#,
             AddressKind::Fid => r#"{"message":{"fid":"#,
         };
-        let address = delivery.address.expose();
-        let left = delivery.live.options.expires_at.since(now).min(TTL_MAX);
+        let left = left.min(TTL_MAX);
         let fixed = [AFTER_TARGET, &self.between_ttls, &self.tail];
         // Quotes around the address, and two numbers of at most seven digits.
         let holes = address.len() + 2 + 2 * 7;

@@ -1,20 +1,20 @@
 //! Golden requests for APNs.
 
-use fanfare_providers::apns::Codec;
+use fanfare_providers::{Codec, apns};
 use fanfare_types::{Delivery, Message, NotificationId, Options, Priority, Timestamp};
 use serde_json::{Value, json};
 
-use crate::support::{self, delivery, golden, ios, live, message, options, token, variables};
+use crate::support::{self, NOW, delivery, golden, ios, live, message, options, token, variables};
 
 const HOST: &str = "api.push.apple.com";
 const TOPIC: &str = "com.example.shop";
 
 fn codec() -> Codec {
-    Codec::new(HOST, TOPIC).unwrap()
+    Codec::Apns(apns::Codec::new(HOST, TOPIC).unwrap())
 }
 
 fn written(delivery: &Delivery) -> String {
-    let request = codec().encode(delivery, Some(&token("bearer a.b.c")));
+    let request = codec().encode(delivery, Some(&token("bearer a.b.c")), NOW);
     support::written(&request.unwrap())
 }
 
@@ -25,8 +25,8 @@ fn push(message: Message, options: Options, locale: Option<&str>) -> Delivery {
 
 fn reason(json: Value) -> String {
     let delivery = push(message(json), options(), None);
-    let refused = codec().encode(&delivery, None).unwrap_err();
-    refused.as_str().to_owned()
+    let refused = codec().encode(&delivery, None, NOW).unwrap_err();
+    refused.reason.as_str().to_owned()
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn collapse_key_and_normal_priority() {
 #[test]
 fn a_certificate_needs_no_authorization() {
     let delivery = push(message(json!({"title": "Hi"})), options(), None);
-    let request = codec().encode(&delivery, None).unwrap();
+    let request = codec().encode(&delivery, None, NOW).unwrap();
     golden("apns/certificate.txt", &support::written(&request));
 }
 
@@ -122,7 +122,7 @@ fn the_topic_follows_the_push_type() {
     ] {
         let json = json!({"data": {"a": "b"}, "apns": {"headers": {"apns-push-type": push_type}}});
         let delivery = push(message(json), options(), None);
-        let request = codec().encode(&delivery, None).unwrap();
+        let request = codec().encode(&delivery, None, NOW).unwrap();
         assert_eq!(request.headers()["apns-topic"], topic.as_str());
         assert_eq!(request.headers()["apns-push-type"], push_type);
     }
@@ -139,7 +139,7 @@ fn what_breaks_a_rule_once_rendered_is_refused_with_a_reason() {
     let voip = |n| json!({"title": text(n), "apns": {"headers": headers.clone()}});
     assert_eq!(reason(voip(5120)), "payload_too_large");
     let fits = push(message(voip(5000)), options(), None);
-    assert!(codec().encode(&fits, None).is_ok());
+    assert!(codec().encode(&fits, None, NOW).is_ok());
 }
 
 #[test]
@@ -152,8 +152,8 @@ fn an_address_that_is_not_hex_never_reaches_the_path() {
             fanfare_types::AddressKind::RegistrationToken,
             value,
         );
-        let refused = codec().encode(&delivery, None).unwrap_err();
-        assert_eq!(refused.as_str(), "unwritable_value");
+        let refused = codec().encode(&delivery, None, NOW).unwrap_err();
+        assert_eq!(refused.reason.as_str(), "unwritable_value");
     }
 }
 
@@ -170,7 +170,7 @@ fn a_text_that_a_locale_lacks_is_its_languages() {
         ("fr", "Hello", "World"),
     ] {
         let delivery = delivery(&live, ios(), Some(locale));
-        let body = codec.encode(&delivery, None).unwrap().into_body();
+        let body = codec.encode(&delivery, None, NOW).unwrap().into_body();
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["aps"]["alert"], json!({"title": title, "body": text}));
     }
@@ -183,7 +183,7 @@ fn deliveries_of_one_notification_and_locale_share_a_body() {
     let mut codec = codec();
     let mut body = |locale| {
         let delivery = delivery(&live, ios(), locale);
-        codec.encode(&delivery, None).unwrap().into_body()
+        codec.encode(&delivery, None, NOW).unwrap().into_body()
     };
     let (first, german, again) = (body(None), body(Some("de")), body(None));
     assert_eq!(first.as_ptr(), again.as_ptr());
@@ -199,7 +199,7 @@ fn many_notifications_in_turn_keep_their_own_renderings() {
             let mut live = live(message(json), options(), variables(&[]));
             std::sync::Arc::get_mut(&mut live).unwrap().id =
                 NotificationId::new(Timestamp(5), number);
-            let request = codec.encode(&delivery(&live, ios(), None), None);
+            let request = codec.encode(&delivery(&live, ios(), None), None, NOW);
             let body: Value = serde_json::from_slice(request.unwrap().body()).unwrap();
             let expected = format!("number {number}");
             assert_eq!(body["aps"]["alert"]["title"], expected, "round {round}");
@@ -211,7 +211,7 @@ fn many_notifications_in_turn_keep_their_own_renderings() {
 fn debug_shows_no_content() {
     let mut codec = codec();
     let delivery = push(message(json!({"title": "hush"})), options(), None);
-    codec.encode(&delivery, None).unwrap();
+    codec.encode(&delivery, None, NOW).unwrap();
     assert!(!format!("{codec:?}").contains("hush"));
 }
 
@@ -225,7 +225,7 @@ fn endpoint_and_topic_are_checked_when_the_codec_is_made() {
         (HOST, ""),
         (HOST, "com example"),
     ] {
-        assert!(Codec::new(host, topic).is_err(), "{host} {topic}");
+        assert!(apns::Codec::new(host, topic).is_err(), "{host} {topic}");
     }
-    assert!(Codec::new("127.0.0.1:2197", TOPIC).is_ok());
+    assert!(apns::Codec::new("127.0.0.1:2197", TOPIC).is_ok());
 }

@@ -1,6 +1,6 @@
 //! Golden requests for FCM.
 
-use fanfare_providers::fcm::Codec;
+use fanfare_providers::{Codec, fcm::Codec as Fcm};
 use fanfare_types::{AddressKind, Channel, Delivery, Message, Options, Priority, Timestamp};
 use serde_json::{Value, json};
 
@@ -9,7 +9,7 @@ use crate::support::{
 };
 
 fn codec() -> Codec {
-    Codec::new("fcm.googleapis.com", "shop-1234").unwrap()
+    Codec::Fcm(Fcm::new("fcm.googleapis.com", "shop-1234").unwrap())
 }
 
 fn written(delivery: &Delivery) -> String {
@@ -29,7 +29,7 @@ fn body(codec: &mut Codec, delivery: &Delivery, now: Timestamp) -> Value {
 fn reason(json: Value) -> String {
     let delivery = push(message(json), options(), None);
     let refused = codec().encode(&delivery, None, NOW).unwrap_err();
-    refused.as_str().to_owned()
+    refused.reason.as_str().to_owned()
 }
 
 #[test]
@@ -193,6 +193,6 @@ fn debug_shows_no_content() {
 #[test]
 fn a_project_id_that_is_no_path_part_is_refused() {
     for project in ["", "a/b", "a b", "a?b"] {
-        assert!(Codec::new("fcm.googleapis.com", project).is_err());
+        assert!(Fcm::new("fcm.googleapis.com", project).is_err());
     }
 }

@@ -11,4 +11,5 @@ mod credentials;
 mod door;
 mod fcm_answers;
 mod fcm_requests;
+mod preview;
 mod support;

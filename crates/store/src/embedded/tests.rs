@@ -186,7 +186,7 @@ fn file_of_version_1(path: &std::path::Path, devices: &[(u8, Option<&str>, i64)]
     let db = Connection::open(path).unwrap();
     db.execute_batch(&format!(
         "{} PRAGMA application_id = {}; PRAGMA user_version = 1; PRAGMA journal_mode = wal;",
-        schema::V1,
+        schema::versions::V1,
         schema::APPLICATION_ID
     ))
     .unwrap();

@@ -3,7 +3,7 @@
 use fanfare_core::pool::{Effect, How, Job, Limits, Pool as Core, World};
 use fanfare_core::retry;
 use fanfare_link::Resolver;
-use fanfare_types::{DeviceId, UserId};
+use fanfare_types::{DeviceId, Outcome, UserId};
 use tokio::sync::mpsc;
 
 use super::*;
@@ -126,7 +126,10 @@ async fn what_cannot_be_encoded_comes_back_as_such() {
     batch[0].address = Address::new(Channel::IosPush, kind, Environment::Production, "no hex");
     alone.hand(batch);
     let returned = alone.returned().await;
-    assert!(matches!(returned[..], [How::Unsendable(_)]), "{returned:?}");
+    assert!(
+        matches!(returned[..], [How::Unsendable(Outcome::Rejected, _)]),
+        "{returned:?}"
+    );
 }
 
 #[tokio::test]

@@ -1,0 +1,1 @@
+//! Packed columns come back as they were, and damaged ones are refused.
