@@ -257,6 +257,7 @@ pub(crate) fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfar
         idle_timeout: limits.idle_timeout,
         ttl_default: limits.ttl_default,
         ttl_max: limits.ttl_max,
+        campaigns: Default::default(),
     }
 }
 

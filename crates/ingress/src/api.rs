@@ -14,7 +14,9 @@ use crate::config::Handles;
 use crate::in_force::{Entrance, InForce};
 use crate::problem::Problem;
 use crate::rooms::Rooms;
-use crate::{device_token, native, notifications, observe, openapi, operations, reserva, ring};
+use crate::{
+    campaigns, device_token, native, notifications, observe, openapi, operations, reserva, ring,
+};
 
 /// What handlers share.
 pub(crate) struct Api {
@@ -69,6 +71,7 @@ pub(crate) fn documented() -> OpenApiRouter<Shared> {
 fn contracts() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .merge(notifications::routes())
+        .merge(campaigns::routes())
         .merge(native::routes())
         .merge(ring::routes())
         .merge(reserva::routes())

@@ -6,7 +6,9 @@
 mod api;
 pub mod auth;
 mod body;
+mod campaigns;
 pub mod config;
+mod cursor;
 mod device_fields;
 mod device_token;
 mod dialect;
@@ -21,6 +23,7 @@ mod notifications;
 mod observe;
 mod openapi;
 mod operations;
+mod paging;
 mod path;
 mod problem;
 mod reserva;

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use fanfare_core::campaign::Impossible;
 use fanfare_providers::Fault;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
@@ -31,6 +32,10 @@ pub(crate) struct Problem {
     detail: String,
     /// One entry for each fault of the request; empty when the problem is not in a field.
     errors: Vec<FieldFault>,
+    /// With `impossible_in_state`: the state that the campaign is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "completed")]
+    state: Option<&'static str>,
     #[serde(skip)]
     retry_after: Option<Duration>,
 }
@@ -55,6 +60,7 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
+            state: None,
             retry_after: None,
         }
     }
@@ -171,9 +177,7 @@ impl From<fanfare_actors::Error> for Problem {
                 "idempotency_conflict",
                 "this Idempotency-Key was used for another request",
             ),
-            Error::Impossible(why) => {
-                Problem::new(StatusCode::CONFLICT, why.label(), why.to_string())
-            }
+            Error::Impossible(why) => impossible(why),
             Error::Store(cause) => store_failure(&cause),
             Error::Timeout(_) => {
                 Problem::unavailable("timeout", "no answer in time; the work may still be done")
@@ -193,6 +197,16 @@ impl From<fanfare_actors::Error> for Problem {
             ),
         }
     }
+}
+
+/// Why a campaign cannot do what was asked; nothing was changed.
+pub(crate) fn impossible(why: Impossible) -> Problem {
+    let mut problem = Problem::new(StatusCode::CONFLICT, why.label(), why.to_string());
+    if let Impossible::State { from } = why {
+        problem.detail = format!("the campaign is {from}, from where this is not possible");
+        problem.state = Some(from.as_str());
+    }
+    problem
 }
 
 /// The store itself says when it stops and begins to work. Said here once a call, it would fill the disk.
