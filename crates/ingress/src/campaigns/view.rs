@@ -1,5 +1,7 @@
 //! A campaign as the API shows it.
 
+use std::borrow::Cow;
+
 use fanfare_actors::campaigns::CampaignView;
 use fanfare_store::campaigns::{BadRow, Upload};
 use fanfare_types::{Audience, CampaignState, Timestamp};
@@ -94,9 +96,11 @@ pub(super) struct BadRowView {
     /// From 1; of a row of several lines the first.
     line: u64,
     /// Stable word, as `missing_variable`.
-    code: &'static str,
+    #[schema(value_type = String)]
+    code: Cow<'static, str>,
     /// `user_id`, `device_id` or `variables`; `null` when the whole row is meant.
-    field: Option<&'static str>,
+    #[schema(value_type = Option<String>)]
+    field: Option<Cow<'static, str>>,
 }
 
 impl Campaign {
