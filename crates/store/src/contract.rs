@@ -19,7 +19,7 @@ pub mod listing;
 pub mod outcomes;
 pub mod recovery;
 
-pub use campaigns::{audiences, chunks, steering, uploads};
+pub use campaigns::{audiences, chunks, endings, steering, uploads};
 
 /// Makes one `#[test]` of each case. `$open` is an async function that returns an empty `Arc<dyn Store>` and
 /// whatever must live as long as it. The calling crate needs `tokio` with `macros` and `rt-multi-thread`.
@@ -137,12 +137,14 @@ macro_rules! contract_tests {
             nothing_is_opened_once_it_is_over,
             racing_readers_open_each_page_once,
             a_page_of_nobody_moves_the_cursor_alone,
+            what_ends_at_once_is_recorded_with_the_opening,
+            open_chunks_are_paged_by_id,
+        ]);
+        $crate::contract_tests!($open, endings: [
             outcomes_of_chunks_add_up,
             an_ordinal_of_a_chunk_keeps_its_first_outcome,
             unknown_chunks_and_ordinals_are_passed_over,
             a_finished_chunk_is_forgotten,
-            what_ends_at_once_is_recorded_with_the_opening,
-            open_chunks_are_paged_by_id,
             what_was_not_simply_delivered_is_listed,
         ]);
     };

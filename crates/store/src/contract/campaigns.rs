@@ -2,6 +2,7 @@
 
 pub mod audiences;
 pub mod chunks;
+pub mod endings;
 pub mod steering;
 pub mod uploads;
 
