@@ -6,7 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use fanfare_core::dispatch::over;
-use fanfare_core::feeder::{just_before, remaining};
+use fanfare_core::feeder::{Again, remaining};
 use fanfare_store::{Ended, OutcomeBatch, Recovered, Result};
 use fanfare_types::{AppId, NotificationId, Timestamp};
 
@@ -23,7 +23,7 @@ pub(super) async fn walk(args: &Args) -> Result<Option<Timestamp>> {
         due: args.clock.now(),
         half_fed: HashMap::new(),
         unserved: HashSet::new(),
-        again_from: None,
+        again: Again::default(),
         losses_wait: false,
         unserved_until: None,
     };
@@ -44,8 +44,8 @@ struct Walk<'a> {
     half_fed: HashMap<AppId, Feed>,
     /// Apps that are in the journal and not in the configuration; their work waits there.
     unserved: HashSet<AppId>,
-    /// Where the next pass begins, if one is needed.
-    again_from: Option<Option<NotificationId>>,
+    /// What could not be taken in yet.
+    again: Again,
     /// Apps without room have notifications that lost deliveries.
     losses_wait: bool,
     /// When the first of what waits for an app that is not served expires.
@@ -81,7 +81,7 @@ impl Walk<'_> {
             return Ok(());
         }
         if self.half_fed.contains_key(&app) {
-            self.meet_again(id);
+            self.again.meet(id);
             return Ok(());
         }
         let terminal = recovered.counts.terminal();
@@ -108,7 +108,7 @@ impl Walk<'_> {
             }
             Some(_) => {
                 self.args.live.remove(id);
-                self.meet_again(id);
+                self.again.meet(id);
             }
             None => self.args.live.remove(id),
         }
@@ -170,17 +170,13 @@ impl Walk<'_> {
         self.args.store.record(vec![batch]).await
     }
 
-    fn meet_again(&mut self, id: NotificationId) {
-        self.again_from.get_or_insert_with(|| just_before(id));
-    }
-
     /// Waits while work waits for permits and there is nothing else to do. Returns where the next pass begins;
     /// `None` when all is fed.
     async fn wait_for_room(&mut self) -> Result<Option<Option<NotificationId>>> {
         let mut progress = self.half_fed.is_empty();
         let mut polls = 0;
         loop {
-            if progress && let Some(from) = self.again_from.take() {
+            if progress && let Some(from) = self.again.take() {
                 return Ok(Some(from));
             }
             if self.half_fed.is_empty() {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use fanfare_core::feeder::{Next, just_before, remaining};
+use fanfare_core::feeder::{Again, Next, remaining};
 use fanfare_types::{
     Address, AddressKind, Delivery, Environment, Live, NotificationId, NotificationRecord, Permits,
     Target, Timestamp,
@@ -27,7 +27,7 @@ pub(crate) struct Walk {
     after: Option<NotificationId>,
     page: VecDeque<Recovered>,
     half_fed: BTreeMap<usize, Feed>,
-    again_from: Option<Option<NotificationId>>,
+    again: Again,
     progress: bool,
     polls: u32,
     /// Notifications that lost deliveries and that others still work on.
@@ -99,7 +99,7 @@ impl Sim {
                     after: None,
                     page: VecDeque::new(),
                     half_fed: BTreeMap::new(),
-                    again_from: None,
+                    again: Again::default(),
                     progress: false,
                     polls: 0,
                     lost: VecDeque::new(),
@@ -202,7 +202,7 @@ impl Sim {
                 continue;
             }
             if walk.half_fed.contains_key(&app) {
-                walk.meet_again(id);
+                walk.again.meet(id);
                 continue;
             }
             let terminal = recovered.done.len();
@@ -234,7 +234,7 @@ impl Sim {
             }
         } else {
             self.g.live.remove(&id);
-            walk.meet_again(id);
+            walk.again.meet(id);
         }
         walk.stage = Stage::Meet;
         self.read_then(Task::Walk(walk));
@@ -319,7 +319,7 @@ impl Sim {
             }
         }
         if walk.progress
-            && let Some(from) = walk.again_from.take()
+            && let Some(from) = walk.again.take()
         {
             return self.pass(walk, from);
         }
@@ -377,12 +377,6 @@ impl fmt::Debug for Walk {
             Stage::NextDue => "next due",
         };
         write!(f, "{stage}, {} half fed", self.half_fed.len())
-    }
-}
-
-impl Walk {
-    fn meet_again(&mut self, id: NotificationId) {
-        self.again_from.get_or_insert_with(|| just_before(id));
     }
 }
 
