@@ -72,13 +72,21 @@ fn room_for_one() -> Config {
     small
 }
 
+/// Ids are in the order of their milliseconds.
+async fn next_millisecond() {
+    let now = Clock::system().now();
+    eventually("time passes", async || Clock::system().now() > now).await;
+}
+
 #[tokio::test]
 async fn what_is_over_while_it_waits_for_room_ends_without() {
     let rig = Rig::new(config(), true).await;
     rig.crowd(&app(), "ada", "slow", 4).await;
     let ada = || To::Users(vec![user("ada")]);
     let first = rig.send(&app(), ada()).await;
+    next_millisecond().await;
     let next = rig.send(&app(), ada()).await;
+    next_millisecond().await;
     let mut expiring = new(&app(), ada());
     expiring.options.expires_at = Clock::system().now() + Duration::from_secs(1);
     let expiring = rig.system.notifications().accept(expiring).await;
@@ -107,6 +115,7 @@ async fn what_was_accepted_early_and_is_due_late_is_not_forgotten_while_others_w
     let scheduled = rig.system.notifications().accept(scheduled).await;
     let mut ids = vec![scheduled.unwrap().id];
     for _ in 0..3 {
+        next_millisecond().await;
         ids.push(rig.send(&app(), ada()).await);
     }
     let rig = rig.crash(room_for_one()).await;
