@@ -4,11 +4,17 @@
 //! carry it out. So a crash in between changes nothing about what will happen, and two that ask at once are one after
 //! the other.
 
+mod known;
+pub(crate) mod run;
+pub(crate) mod runs;
+mod steer;
+pub(crate) mod supervisor;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_core::campaign::{self, Books, Command, Impossible, Known};
+use fanfare_core::campaign::{self, Command, Impossible};
 use fanfare_store::campaigns::{
     Audienced, Block, CampaignDeliveries, Changed, Created, DeliveryCursor, Named, StoredCampaign,
     Upload, UploadRow,
@@ -23,6 +29,8 @@ use fanfare_types::{
 use crate::notifications::IdempotencyKey;
 use crate::random::Random;
 use crate::{Error, Result};
+use runs::Runs;
+use supervisor::CampaignsHandle;
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -31,6 +39,10 @@ pub struct Campaigns(Arc<Parts>);
 pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) runs: Runs,
+    pub(crate) supervisor: CampaignsHandle,
+    /// Has everybody look at what they hold of an app: something of it was withdrawn or cancelled.
+    pub(crate) sweep: Arc<dyn Fn(&AppId) + Send + Sync>,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
 }
@@ -43,6 +55,9 @@ pub struct Limits {
     pub window: usize,
     /// Uploaded rows of one campaign. Default 50,000,000; beyond it 413.
     pub upload_rows_max: u64,
+    /// Whether deliveries of campaigns are counted among a device's delivery facts. Default no: a row would be written
+    /// for each push.
+    pub facts: bool,
     /// How long an `Idempotency-Key` is remembered. Default 24 h.
     pub idempotency_ttl: Duration,
 }
@@ -53,6 +68,7 @@ impl Default for Limits {
             unfinished_max: 1_000,
             window: 8_192,
             upload_rows_max: 50_000_000,
+            facts: false,
             idempotency_ttl: Duration::from_secs(24 * 60 * 60),
         }
     }
@@ -98,27 +114,16 @@ pub struct CampaignView {
 impl CampaignView {
     /// As the store has it: nothing is in memory.
     pub(crate) fn stored(stored: StoredCampaign) -> Self {
+        let rows_are_recipients = stored.record.audience == Audience::Upload;
+        let found = runs::found(&stored);
+        let (total, total_is_estimate, counts) =
+            found.books(stored.standing.state, rows_are_recipients);
         let StoredCampaign {
             record,
             standing,
             upload,
-            scan,
-            counts,
+            ..
         } = stored;
-        let rows_are_recipients = record.audience == Audience::Upload;
-        let rows = if rows_are_recipients {
-            upload.rows
-        } else {
-            scan.rows
-        };
-        let (total, total_is_estimate, counts) = campaign::books(&Books {
-            state: standing.state,
-            opened: scan.opened,
-            counts,
-            rows_left: rows.saturating_sub(scan.scanned),
-            scanned: scan.scanned,
-            rows_are_recipients,
-        });
         CampaignView {
             record,
             standing,
@@ -131,12 +136,6 @@ impl CampaignView {
         }
     }
 }
-
-/// Rows looked at to find out, at a start, that an audience is empty; a larger one is started without knowing.
-const EMPTY_LOOK_ROWS_MAX: u64 = 100_000;
-
-/// How often a change that others got ahead of is decided again.
-const TRIES_MAX: usize = 16;
 
 impl Campaigns {
     pub(crate) fn new(parts: Parts) -> Self {
@@ -178,13 +177,14 @@ impl Campaigns {
             Created::Repeated(id) => id,
             Created::Conflict => return Err(Error::IdempotencyConflict),
         };
+        // Scheduled: it starts by itself.
+        parts.supervisor.changed(&app, id);
         self.view(&app, id).await?.ok_or(Error::Contended)
     }
 
     /// `None` when there is no such campaign in this app.
     pub async fn view(&self, app: &AppId, id: CampaignId) -> Result<Option<CampaignView>> {
-        let stored = self.0.store.campaign(app, id).await?;
-        Ok(stored.map(CampaignView::stored))
+        self.0.view(app, id).await
     }
 
     /// Newest first, from just before `before`.
@@ -195,7 +195,9 @@ impl Campaigns {
         limit: usize,
     ) -> Result<Vec<CampaignView>> {
         let stored = self.0.store.campaigns(app, before, limit).await?;
-        Ok(stored.into_iter().map(CampaignView::stored).collect())
+        let now = self.0.clock.now();
+        let view = |stored| self.0.runs.view(stored, now);
+        Ok(stored.into_iter().map(view).collect())
     }
 
     /// Does what is asked, or finds it done; durable when it answers. After a pause or a cancel has answered, nothing
@@ -209,47 +211,7 @@ impl Campaigns {
         id: CampaignId,
         command: Command,
     ) -> Result<Option<CampaignView>> {
-        let parts = &self.0;
-        let Some(mut stored) = parts.store.campaign(app, id).await? else {
-            return Ok(None);
-        };
-        for _ in 0..TRIES_MAX {
-            let known = self.known(&stored, command).await?;
-            let next = campaign::steer(command, &stored.standing, known, parts.clock.now())
-                .map_err(Error::Impossible)?;
-            let Some(next) = next else {
-                return self.view(app, id).await;
-            };
-            match parts.store.change(app, id, next).await? {
-                Changed::Done => return self.view(app, id).await,
-                Changed::Conflict(now) => stored = *now,
-                Changed::Gone => return Ok(None),
-            }
-        }
-        Err(Error::Contended)
-    }
-
-    /// What a start needs to know of the audience.
-    async fn known(&self, stored: &StoredCampaign, command: Command) -> Result<Known> {
-        let record = &stored.record;
-        let mut known = Known {
-            upload_incomplete: false,
-            is_empty: false,
-            ttl: record.ttl,
-        };
-        if command != Command::Start || stored.standing.state.is_final() {
-            return Ok(known);
-        }
-        if record.audience == Audience::Upload {
-            known.upload_incomplete = !stored.upload.is_complete;
-            known.is_empty = stored.upload.rows == 0;
-        } else {
-            let audience = Arc::new(record.audience.clone());
-            let look = EMPTY_LOOK_ROWS_MAX;
-            let counted = self.0.store.count(&record.app, None, audience, look, 1);
-            known.is_empty = counted.await?.is_surely_empty();
-        }
-        Ok(known)
+        steer::steer(&self.0, app, id, command).await
     }
 
     /// Adds to the upload of a draft or scheduled campaign; durable when it answers with what the upload is then.

@@ -20,6 +20,7 @@ use fanfare_telemetry::Telemetry;
 use fanfare_types::{Channel, DeviceRef, Finished, NotificationId, Verdict};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 
+use crate::campaigns::runs::Runs;
 use crate::failpoint::{failpoint, failpoints, handling};
 use crate::live::LiveBooks;
 use crate::reaper::ReaperHandle;
@@ -61,8 +62,11 @@ pub(crate) struct Args {
     pub(crate) facts_after: Duration,
     /// … or when those of this many devices wait. With 0 there are none.
     pub(crate) facts_max: usize,
+    /// Whether there are any of campaigns.
+    pub(crate) campaign_facts: bool,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) live: LiveBooks,
+    pub(crate) runs: Runs,
     pub(crate) reaper: ReaperHandle,
     pub(crate) telemetry: Telemetry,
     /// Told when there is no store to write to any more.
@@ -229,6 +233,9 @@ impl State {
             return;
         }
         let delivery = &finished.delivery;
+        if delivery.live.run.is_some() && !self.args.campaign_facts {
+            return;
+        }
         let said = facts::said(finished.outcome, *verdict);
         if let (Some(said), Some((id, user))) = (said, &delivery.device) {
             let device = DeviceRef {

@@ -28,7 +28,7 @@ pub(crate) struct Limits {
     pub(crate) stale_after: Duration,
     /// Stale and invalid rows go this long after they became so. Default never.
     pub(crate) retention: Option<Duration>,
-    /// Finished notifications go this long after they were accepted. Default 7 days.
+    /// Finished notifications go this long after they were accepted, and campaigns after they were made. Default 7 days.
     pub(crate) journal_retention: Duration,
     /// Rows read from the registry at once. Default 1,024.
     pub(crate) page: usize,

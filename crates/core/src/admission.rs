@@ -173,6 +173,11 @@ impl Admission {
             .map_or(0, |(budgets, _)| most(&budgets))
     }
 
+    /// Most deliveries of the bulk lane, of all apps together.
+    pub fn bulk_max(&self) -> usize {
+        self.bulk.max()
+    }
+
     /// Deliveries in memory now.
     pub fn taken(&self) -> usize {
         self.gateway.taken()

@@ -74,9 +74,14 @@ impl Lanes {
         }
     }
 
-    /// Puts the one that was just taken back to the head of its lane: it has not had its turn.
-    pub(crate) fn put_back(&mut self, job: Job) {
+    /// The one that was just taken does not go after all: its lane has not had its turn.
+    pub(crate) fn give_turn_back(&mut self) {
         self.streak = self.streak_before;
+    }
+
+    /// Puts the one that was just taken back to the head of its lane.
+    pub(crate) fn put_back(&mut self, job: Job) {
+        self.give_turn_back();
         match job.delivery.live.options.lane {
             Lane::Urgent => self.urgent.push_front(job),
             Lane::Bulk => self.bulk.put_back(job),

@@ -275,7 +275,13 @@ fn every_actor_writes_its_supervision_out() {
 #[test]
 fn tasks_of_actors_are_watched() {
     // They await their task, and a panic there is their caller's 503.
-    let awaits = ["task.rs", "accept.rs", "notifications.rs", "user.rs"];
+    let awaits = [
+        "task.rs",
+        "accept.rs",
+        "notifications.rs",
+        "steer.rs",
+        "user.rs",
+    ];
     for (path, text) in actors() {
         let name = path.file_name().and_then(|name| name.to_str());
         let spawns = text.matches("tokio::spawn(").count();

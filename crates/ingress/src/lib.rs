@@ -49,6 +49,14 @@ pub fn openapi() -> String {
     openapi::text()
 }
 
+/// A registration as `POST /v1/users/{user_id}/devices` reads its body, or all that is wrong with it; for imports.
+pub fn registration(
+    body: serde_json::Value,
+    tenant: Option<String>,
+) -> Result<fanfare_core::registration::Register, Vec<fanfare_providers::Fault>> {
+    native::registration(body, tenant)
+}
+
 /// Serves the API on `listener` until `shutdown` resolves: then stops accepting, finishes the requests under
 /// way (bounded by `request_timeout`) and returns. Operations (`/healthz`, `/readyz`, `/metrics`) are served
 /// too when `operations` is true.

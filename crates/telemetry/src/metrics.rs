@@ -87,6 +87,10 @@ metrics! {
         "Deliveries in memory now";
     PERMITS_MAX = Gauge "permits_max" []
         "Most deliveries that may be in memory";
+    CAMPAIGNS_RUNNING = Gauge "campaigns_running" []
+        "Campaigns that have a run now";
+    CAMPAIGN_RECIPIENTS = Counter "campaign_recipients_opened_total" ["app"]
+        "Recipients of campaigns opened: written down, and sent whatever happens next";
     USERS_ACTIVE = Gauge "users_active" []
         "User actors alive now";
     CLOCK_AHEAD = Gauge "clock_ahead_seconds" []

@@ -31,6 +31,7 @@ struct Inner {
     store_commit_seconds: Histogram,
     permits_taken: Gauge,
     permits_max: Gauge,
+    campaigns_running: Gauge,
     users_active: Gauge,
     config_loaded: Gauge,
     config_restart_needed: Gauge,
@@ -55,6 +56,7 @@ pub(crate) struct Families {
     registrations: Counters,
     devices_cleaned: Counters,
     suspects_guard: Gauges,
+    campaign_recipients: Counters,
     actor_restarts: Counters,
     config_reloads: Counters,
     http_requests: Counters,
@@ -77,6 +79,7 @@ impl Families {
             registrations: Counters::new(registry, metrics::REGISTRATIONS),
             devices_cleaned: Counters::new(registry, metrics::DEVICES_CLEANED),
             suspects_guard: Gauges::new(registry, metrics::SUSPECTS_GUARD),
+            campaign_recipients: Counters::new(registry, metrics::CAMPAIGN_RECIPIENTS),
             actor_restarts: Counters::new(registry, metrics::ACTOR_RESTARTS),
             config_reloads: Counters::new(registry, metrics::CONFIG_RELOADS),
             http_requests: Counters::new(registry, metrics::HTTP_REQUESTS),
@@ -104,6 +107,7 @@ impl Telemetry {
             store_commit_seconds: single(&mut registry, metrics::STORE_COMMIT_SECONDS),
             permits_taken: single(&mut registry, metrics::PERMITS_TAKEN),
             permits_max: single(&mut registry, metrics::PERMITS_MAX),
+            campaigns_running: single(&mut registry, metrics::CAMPAIGNS_RUNNING),
             users_active: single(&mut registry, metrics::USERS_ACTIVE),
             config_loaded: single(&mut registry, metrics::CONFIG_LOADED),
             config_restart_needed: single(&mut registry, metrics::CONFIG_RESTART_NEEDED),
@@ -240,6 +244,17 @@ impl Telemetry {
         let seconds = |time: Duration| i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
         let ahead = seconds(wall.since(now)) - seconds(now.since(wall));
         self.0.clock_ahead.set(ahead);
+    }
+
+    /// So many campaigns have a run.
+    pub fn campaigns_running(&self, count: usize) {
+        self.0.campaigns_running.set(saturated(count));
+    }
+
+    /// A chunk of a campaign was opened, with so many recipients.
+    pub fn campaign_opened(&self, app: &AppId, recipients: usize) {
+        let series = self.0.families.campaign_recipients.with(&[app.as_str()]);
+        series.inc_by(recipients as u64);
     }
 
     /// A user's actor came to life.

@@ -30,6 +30,8 @@ fn told() -> Telemetry {
     telemetry.store_committed(64, millis(2));
     telemetry.permits(5, 200_000);
     telemetry.clock(Timestamp(5_000), Timestamp(1_000));
+    telemetry.campaigns_running(3);
+    telemetry.campaign_opened(&app, 1_024);
     telemetry.user_started();
     telemetry.user_started();
     telemetry.user_stopped();
@@ -69,6 +71,8 @@ fn events_become_the_series_one_would_query() {
         "fanfare_store_commit_seconds_count 1",
         "fanfare_permits_taken 5",
         "fanfare_permits_max 200000",
+        "fanfare_campaigns_running 3",
+        r#"fanfare_campaign_recipients_opened_total{app="shop"} 1024"#,
         "fanfare_users_active 1",
         r#"fanfare_actor_restarts_total{actor="pool"} 1"#,
         r#"fanfare_config_reloads_total{result="refused"} 1"#,

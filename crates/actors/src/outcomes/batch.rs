@@ -3,27 +3,59 @@
 use std::collections::HashMap;
 
 use fanfare_core::cleanup;
+use fanfare_store::campaigns::ChunkOutcomes;
 use fanfare_store::{Ended, OutcomeBatch};
-use fanfare_types::Verdict;
+use fanfare_types::{CampaignId, Live, NotificationId, Verdict};
 
 use super::Ending;
 use crate::reaper::{Answers, Credential, Suspect};
 
-/// Groups by notification.
+/// Of notifications, grouped.
 pub(super) fn outcomes(endings: &[Ending]) -> Vec<OutcomeBatch> {
-    let mut batches: Vec<OutcomeBatch> = Vec::new();
-    let mut places = HashMap::new();
+    let batches = grouped(endings, |live| live.run.is_none().then_some(()));
+    let batch = |(live, (), ended): (&Live, _, _)| OutcomeBatch {
+        app: live.app.clone(),
+        id: live.id,
+        ended,
+    };
+    batches.into_iter().map(batch).collect()
+}
+
+/// Of campaigns, grouped by chunk.
+pub(super) fn chunks(endings: &[Ending]) -> Vec<ChunkOutcomes> {
+    let batches = grouped(endings, |live| live.run.as_ref().map(|run| run.campaign));
+    let batch = |(live, campaign, ended): (&Live, _, _)| ChunkOutcomes {
+        app: live.app.clone(),
+        campaign,
+        chunk: live.id,
+        ended,
+    };
+    batches.into_iter().map(batch).collect()
+}
+
+/// Groups those that `of` knows. Endings of one notification or chunk mostly come together.
+fn grouped<T>(endings: &[Ending], of: impl Fn(&Live) -> Option<T>) -> Vec<(&Live, T, Vec<Ended>)> {
+    let mut groups: Vec<(&Live, T, Vec<Ended>)> = Vec::new();
+    let mut places = HashMap::<NotificationId, usize>::new();
+    let mut last = None;
     for Ending { finished, .. } in endings {
-        let live = &finished.delivery.live;
-        let place = *places.entry(live.id).or_insert_with(|| {
-            batches.push(OutcomeBatch {
-                app: live.app.clone(),
-                id: live.id,
-                ended: Vec::new(),
-            });
-            batches.len() - 1
-        });
-        batches[place].ended.push(Ended {
+        let live = &*finished.delivery.live;
+        let place = match last {
+            Some((id, place)) if id == live.id => place,
+            _ => {
+                let known = places.get(&live.id).copied();
+                let Some(place) = known.or_else(|| {
+                    groups.push((live, of(live)?, Vec::new()));
+                    places.insert(live.id, groups.len() - 1);
+                    Some(groups.len() - 1)
+                }) else {
+                    continue;
+                };
+                place
+            }
+        };
+        last = Some((live.id, place));
+        groups[place].2.push(Ended {
             ordinal: finished.delivery.ordinal,
             outcome: finished.outcome,
             reason: finished.reason.clone(),
@@ -31,7 +63,28 @@ pub(super) fn outcomes(endings: &[Ending]) -> Vec<OutcomeBatch> {
             at: finished.at,
         });
     }
-    batches
+    groups
+}
+
+/// Chunks of each campaign, and how many ended in them.
+pub(super) fn by_campaign(chunks: &[ChunkOutcomes]) -> Vec<(CampaignId, Vec<NotificationId>, u64)> {
+    let mut campaigns: Vec<(CampaignId, Vec<NotificationId>, u64)> = Vec::new();
+    for ChunkOutcomes {
+        campaign,
+        chunk,
+        ended,
+        ..
+    } in chunks
+    {
+        let known = campaigns.iter().position(|(id, ..)| id == campaign);
+        let place = known.unwrap_or_else(|| {
+            campaigns.push((*campaign, Vec::new(), 0));
+            campaigns.len() - 1
+        });
+        campaigns[place].1.push(*chunk);
+        campaigns[place].2 += ended.len() as u64;
+    }
+    campaigns
 }
 
 /// What providers said of addresses, by credential.

@@ -34,11 +34,48 @@ async fn outcomes(args: &Args, endings: Vec<Ending>) -> Option<Vec<NotificationI
     if endings.is_empty() {
         return Some(Vec::new());
     }
+    let chunks = batch::chunks(&endings);
+    let campaigns = batch::by_campaign(&chunks);
+    // Notifications and campaigns do not wait for each other's tries; both share an fsync.
+    let notified = until_durable(args, endings.len(), || {
+        let batches = batch::outcomes(&endings);
+        async move {
+            match batches.is_empty() {
+                true => Ok(()),
+                false => args.store.record(batches).await,
+            }
+        }
+    });
+    let opened = until_durable(args, endings.len(), || {
+        let chunks = chunks.clone();
+        async move {
+            match chunks.is_empty() {
+                true => Ok(()),
+                false => args.store.record_chunks(chunks).await,
+            }
+        }
+    });
+    let (notified, opened) = tokio::join!(notified, opened);
+    notified?;
+    opened?;
+    failpoint!("outcomes", "recorded");
+    let complete = close_books(endings);
+    for (campaign, chunks, ended) in campaigns {
+        args.runs.recorded(campaign, chunks, ended);
+    }
+    Some(complete)
+}
+
+/// Repeats a write until it is durable; `None` when the store is closed.
+async fn until_durable<F>(args: &Args, deliveries: usize, write: impl Fn() -> F) -> Option<()>
+where
+    F: Future<Output = fanfare_store::Result<()>>,
+{
     let mut delay = RETRY_DELAY_MIN;
-    while let Err(error) = args.store.record(batch::outcomes(&endings)).await {
+    while let Err(error) = write().await {
         tracing::error!(
             error = error.label(),
-            deliveries = endings.len(),
+            deliveries,
             "outcomes cannot be journaled, tried again"
         );
         if matches!(error, fanfare_store::Error::Closed) {
@@ -48,15 +85,16 @@ async fn outcomes(args: &Args, endings: Vec<Ending>) -> Option<Vec<NotificationI
         sleep(delay).await;
         delay = (delay * 2).min(RETRY_DELAY_MAX);
     }
-    failpoint!("outcomes", "recorded");
-    Some(close_books(endings))
+    Some(())
 }
 
 /// Whoever looks now finds in the journal what the books say. Returns the notifications that are complete.
 fn close_books(endings: Vec<Ending>) -> Vec<NotificationId> {
     let last = |Ending { mut finished, .. }: Ending| {
         let is_last = finished.delivery.ended(finished.outcome);
-        is_last.then_some(finished.delivery.live.id)
+        let live = &finished.delivery.live;
+        // A chunk is closed by its campaign.
+        (is_last && live.run.is_none()).then_some(live.id)
     };
     endings.into_iter().filter_map(last).collect()
 }

@@ -77,7 +77,14 @@ async fn journal(args: &Args) -> Result<()> {
         let before = now - args.limits.journal_retention;
         let purge = args.store.purge(before, now, args.limits.purge_page);
         if purge.await? < args.limits.purge_page {
-            return Ok(());
+            break;
         }
     }
+    let before = args.clock.now() - args.limits.journal_retention;
+    while args
+        .store
+        .purge_campaigns(before, args.limits.purge_page)
+        .await?
+    {}
+    Ok(())
 }

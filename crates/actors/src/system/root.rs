@@ -20,6 +20,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::sending::{Make, Sending};
 use super::{Config, PoolStats, Ways};
+use crate::campaigns::supervisor::{self, CampaignsHandle};
 use crate::failpoint::{failpoint, failpoints, handling};
 use crate::feeder::FeederHandle;
 use crate::reaper::ReaperHandle;
@@ -79,6 +80,7 @@ pub(super) struct Slots {
     pub(super) dispatcher: Slot<dispatcher::Msg>,
     pub(super) feeder: Slot<crate::feeder::Msg>,
     pub(super) sweeper: Slot<sweeper::Msg>,
+    pub(super) campaigns: Slot<supervisor::Msg>,
 }
 
 pub(super) struct Root;
@@ -212,6 +214,7 @@ impl Slots {
             dispatcher: Slot::empty(),
             feeder: Slot::empty(),
             sweeper: Slot::empty(),
+            campaigns: Slot::empty(),
         }
     }
 }
@@ -222,13 +225,15 @@ impl Handles {
         drop(root.cast(Msg::Draining));
         self.notifications.refuse().await;
         let fed = ask(&self.slots.feeder, crate::feeder::Msg::Drain, None).await;
+        let withdrawn = ask(&self.slots.campaigns, supervisor::Msg::Drain, None).await;
         let routed = ask(&self.slots.dispatcher, dispatcher::Msg::Drain, None).await;
         // A fifth of the time is kept for what follows.
         let sent = self.sending.drain(timeout - timeout / 5).await;
         let journaled = ask(&self.slots.outcomes, outcomes::Msg::Drain, None).await;
         let buried = ask(&self.slots.reaper, reaper::Msg::Drain, None).await;
         self.registry.drain().await;
-        fed.is_some() && routed.is_some() && sent && journaled.is_some() && buried.is_some()
+        let asked = [fed, withdrawn, routed, journaled, buried];
+        sent && asked.iter().all(Option::is_some)
     }
 
     /// Other apps from now on: their credentials, rules and unfinished work. On an error nothing is changed.
@@ -242,6 +247,7 @@ impl Handles {
         feeder.look_for_lost();
         // An app that came back finds its work, that of one which went away waits.
         feeder.wanted(Timestamp::default());
+        CampaignsHandle::new(self.slots.campaigns.clone()).look_at_all();
         Ok(())
     }
 

@@ -61,6 +61,17 @@ pub struct Known {
     pub ttl: Duration,
 }
 
+impl Known {
+    /// For what does not start it: nothing was looked at.
+    pub fn of_any(ttl: Duration) -> Self {
+        Known {
+            upload_incomplete: false,
+            is_empty: false,
+            ttl,
+        }
+    }
+}
+
 /// A new campaign: a draft, or scheduled.
 pub fn draft(rate: Option<u32>, start_at: Option<Timestamp>, now: Timestamp) -> Standing {
     let state = match start_at {

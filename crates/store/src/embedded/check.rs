@@ -7,7 +7,7 @@ use rusqlite::{Connection, OpenFlags};
 use super::file::{self, Header};
 use super::lock::Lock;
 use super::values::unsigned;
-use super::{devices, history, schema};
+use super::{campaigns, devices, history, schema};
 use crate::{Error, Result};
 
 /// Faults of SQLite's own check that are listed at most.
@@ -29,6 +29,9 @@ pub struct Contents {
     pub notifications: u64,
     /// Notifications with deliveries that have no outcome yet.
     pub unfinished: u64,
+    pub campaigns: u64,
+    /// Campaigns that are not over.
+    pub campaigns_unfinished: u64,
     /// Size of the database, in bytes.
     pub bytes: u64,
 }
@@ -133,8 +136,21 @@ fn read_all(db: &Connection) -> Result<Checked> {
     for (found, fault) in rows {
         count(found, fault, &mut checked);
     }
+    if has_campaigns(db) {
+        for (fault, sql) in campaigns::check::BOOKS {
+            count(number(db, sql), fault, &mut checked);
+        }
+        for (fault, found) in campaigns::check::unreadable(db) {
+            count(found, fault, &mut checked);
+        }
+    }
     checked.faults.dedup();
     Ok(checked)
+}
+
+/// A file of an older version is sound without their tables.
+fn has_campaigns(db: &Connection) -> bool {
+    schema::version(db).is_ok_and(|version| version >= schema::CAMPAIGNS_SINCE)
 }
 
 fn number(db: &Connection, sql: &str) -> Result<u64> {
@@ -161,10 +177,18 @@ fn sqlite_faults(db: &Connection) -> Result<Vec<String>> {
 impl Contents {
     pub(super) fn read(db: &Connection) -> Result<Contents> {
         let one = |sql: &str| number(db, sql);
+        let of_campaigns = |sql| match has_campaigns(db) {
+            true => one(sql),
+            false => Ok(0),
+        };
         Ok(Contents {
             devices: one("SELECT count(*) FROM devices")?,
             notifications: one("SELECT count(*) FROM notifications")?,
             unfinished: one("SELECT count(*) FROM notifications WHERE finished = 0")?,
+            campaigns: of_campaigns("SELECT count(*) FROM campaigns")?,
+            campaigns_unfinished: of_campaigns(
+                "SELECT count(*) FROM campaigns WHERE finished = 0",
+            )?,
             bytes: one("PRAGMA page_count")? * one("PRAGMA page_size")?,
         })
     }

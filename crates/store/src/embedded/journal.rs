@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::codec::{self, Done};
 use super::fault::corrupt;
 use super::history::{self, Body};
+use super::idempotency;
 use super::values::{integer, millis, millis_opt, unsigned};
 use crate::{Accept, Accepted, Ended, Error, Idempotency, OutcomeBatch, Result, Summary};
 
@@ -88,40 +89,21 @@ pub(super) fn accept(db: &Connection, packed: &Packed) -> Result<Accepted> {
     let seq = db.last_insert_rowid();
     db.prepare_cached("INSERT INTO records (seq, body, targets) VALUES (?1, ?2, ?3)")?
         .execute((seq, &packed.body, &packed.targets))?;
-    if let Some(idempotency) = &packed.idempotency {
-        keep_key(db, packed, idempotency)?;
+    if let Some(key) = &packed.idempotency {
+        idempotency::keep(db, &packed.app, key, packed.id.0, packed.recipients)?;
     }
     Ok(Accepted::New)
 }
 
 /// What the key was used for before, unless it has expired.
 fn used(db: &Connection, packed: &Packed, idempotency: &Idempotency) -> Result<Option<Accepted>> {
-    let earlier = db
-        .prepare_cached(
-            "SELECT body, notification, recipients FROM idempotency
-             WHERE app = ?1 AND key = ?2 AND expires_at > ?3",
-        )?
-        .query_row(
-            (
-                packed.app.as_str(),
-                &idempotency.key[..],
-                millis(packed.created_at),
-            ),
-            |row| {
-                let body: [u8; 32] = row.get(0)?;
-                Ok((body, row.get::<_, [u8; 12]>(1)?, row.get::<_, i64>(2)?))
-            },
-        )
-        .optional()?;
-    Ok(earlier.map(|(body, id, recipients)| {
-        if body == idempotency.body {
-            Accepted::Repeated {
-                id: NotificationId(Id96(id)),
-                recipients: unsigned(recipients),
-            }
-        } else {
-            Accepted::Conflict
-        }
+    let used = idempotency::used(db, &packed.app, idempotency, packed.created_at)?;
+    Ok(used.map(|used| match used.is_same_body {
+        true => Accepted::Repeated {
+            id: NotificationId(used.id),
+            recipients: used.recipients,
+        },
+        false => Accepted::Conflict,
     }))
 }
 
@@ -138,22 +120,6 @@ fn again(db: &Connection, packed: &Packed) -> Result<Accepted> {
         },
         None => Accepted::Conflict,
     })
-}
-
-fn keep_key(db: &Connection, packed: &Packed, idempotency: &Idempotency) -> Result<()> {
-    db.prepare_cached(
-        "INSERT OR REPLACE INTO idempotency
-            (app, key, body, notification, recipients, expires_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-    )?
-    .execute(params![
-        packed.app.as_str(),
-        &idempotency.key[..],
-        &idempotency.body[..],
-        &packed.id.0.0[..],
-        integer(packed.recipients),
-        millis(idempotency.expires_at),
-    ])?;
-    Ok(())
 }
 
 /// Records one notification's outcomes; ordinals that have theirs, or that do not exist, are passed over.

@@ -67,19 +67,19 @@ async fn a_newer_store_is_refused_and_stays() {
     closed_store(&path).await;
     Connection::open(&path)
         .unwrap()
-        .pragma_update(None, "user_version", 3)
+        .pragma_update(None, "user_version", 4)
         .unwrap();
-    let expected = Error::NewerSchema { found: 3, known: 2 };
+    let expected = Error::NewerSchema { found: 4, known: 3 };
     assert_eq!(refused(&path), expected);
 
     // The same when the newer version is still in the log alone.
     let (_directory, copy) = place();
     let newer = Connection::open(&path).unwrap();
-    newer.pragma_update(None, "user_version", 2).unwrap();
+    newer.pragma_update(None, "user_version", 3).unwrap();
     newer
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
         .unwrap();
-    newer.pragma_update(None, "user_version", 3).unwrap();
+    newer.pragma_update(None, "user_version", 4).unwrap();
     std::fs::copy(&path, &copy).unwrap();
     std::fs::copy(log_of(&path), log_of(&copy)).unwrap();
     let log = std::fs::read(log_of(&copy)).unwrap();

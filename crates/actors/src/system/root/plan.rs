@@ -4,12 +4,16 @@ use std::sync::Arc;
 
 use fanfare_core::admission::Admission;
 use fanfare_core::revocations::Revocations;
-use fanfare_core::{dispatch, feeder};
+use fanfare_core::{campaign, dispatch, feeder};
+use fanfare_types::AppId;
 use ractor::ActorCell;
 use tokio::sync::watch;
 
 use super::child::Child;
 use super::{Handles, Slots};
+use crate::campaigns::run::Ways as CampaignWays;
+use crate::campaigns::runs::Runs;
+use crate::campaigns::supervisor::{self, CampaignsHandle, Supervisor};
 use crate::dispatcher::{self, Dispatcher, DispatcherHandle};
 use crate::feeder::{Feeder, FeederHandle};
 use crate::live::LiveBooks;
@@ -44,21 +48,23 @@ impl Plan {
         let slot = slots.registry.clone();
         let supervisor = Child::new("registry", || RegistryActor, shelter, slot);
         let reaper = self.reaper(&registry, &slots);
-        let outcomes = self.outcomes(&live, &slots);
+        let runs = Runs::default();
+        let outcomes = self.outcomes(&live, &runs, &slots);
         let sending = make(self.parts(&random, &revocations, &slots))?;
         let pools = Child::sending(sending.clone());
         let dispatcher = self.dispatcher(&sending, &revocations, &slots);
         let feeder = self.feeder(&live, &slots);
         let sweeper = self.sweeper(&registry, &revocations, &slots);
+        let campaigns = self.campaigns_supervisor(&runs, &random, &sending, &slots);
         let mut children = vec![
-            supervisor, reaper, outcomes, dispatcher, pools, feeder, sweeper,
+            supervisor, reaper, outcomes, dispatcher, pools, feeder, sweeper, campaigns,
         ];
         for child in &mut children {
             let started = child.start(self.root.clone()).await;
             started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
         }
         let handles = Handles {
-            campaigns: self.campaigns(&random),
+            campaigns: self.campaigns(&runs, &random, &sending, &slots),
             notifications: self.notifications(live, random, &sending, &slots),
             registry,
             sending,
@@ -112,14 +118,16 @@ impl Plan {
         Child::new("reaper", || Reaper, args, slots.reaper.clone())
     }
 
-    fn outcomes(&self, live: &LiveBooks, slots: &Slots) -> Child {
+    fn outcomes(&self, live: &LiveBooks, runs: &Runs, slots: &Slots) -> Child {
         let args = outcomes::Args {
             flush_after: self.config.journal.flush_after,
             flush_count: self.config.journal.flush_count,
             facts_after: self.config.journal.facts_after,
             facts_max: self.config.journal.facts_max,
+            campaign_facts: self.config.campaigns.facts,
             store: self.ways.store.clone(),
             live: live.clone(),
+            runs: runs.clone(),
             reaper: ReaperHandle::new(slots.reaper.clone()),
             telemetry: self.ways.telemetry.clone(),
             gave_up: self.gave_up(),
@@ -165,6 +173,7 @@ impl Plan {
             admission: self.admission.clone(),
             live: live.clone(),
             dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
+            telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
         };
         Child::new("feeder", || Feeder, args, slots.feeder.clone())
@@ -189,10 +198,47 @@ impl Plan {
         Child::new("sweeper", || Sweeper, args, slots.sweeper.clone())
     }
 
-    fn campaigns(&self, random: &Random) -> Campaigns {
+    fn campaigns_supervisor(
+        &self,
+        runs: &Runs,
+        random: &Random,
+        sending: &Arc<dyn Sending>,
+        slots: &Slots,
+    ) -> Child {
+        let pools = sending.clone();
+        let ways = CampaignWays {
+            limits: campaign::run::Limits::default(),
+            store: self.ways.store.clone(),
+            admission: self.admission.clone(),
+            runs: runs.clone(),
+            dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
+            pools: Arc::new(move |batch| pools.deliver(batch)),
+            sweep: sweep(sending, slots),
+            telemetry: self.ways.telemetry.clone(),
+            clock: self.ways.clock.clone(),
+            random: random.clone(),
+        };
+        let args = supervisor::Args {
+            limits: self.config.campaigns.clone(),
+            ways,
+            restart: self.ways.restart.clone(),
+        };
+        Child::new("campaigns", || Supervisor, args, slots.campaigns.clone())
+    }
+
+    fn campaigns(
+        &self,
+        runs: &Runs,
+        random: &Random,
+        sending: &Arc<dyn Sending>,
+        slots: &Slots,
+    ) -> Campaigns {
         Campaigns::new(campaigns::Parts {
             limits: self.config.campaigns.clone(),
             store: self.ways.store.clone(),
+            runs: runs.clone(),
+            supervisor: CampaignsHandle::new(slots.campaigns.clone()),
+            sweep: sweep(sending, slots),
             clock: self.ways.clock.clone(),
             random: random.clone(),
         })
@@ -206,7 +252,6 @@ impl Plan {
         slots: &Slots,
     ) -> Notifications {
         let dispatcher = DispatcherHandle::new(slots.dispatcher.clone());
-        let (waiting, sending) = (dispatcher.clone(), sending.clone());
         Notifications::new(notifications::Parts {
             limits: self.config.notifications.clone(),
             call_timeout: self.config.call_timeout,
@@ -214,10 +259,7 @@ impl Plan {
             store: self.ways.store.clone(),
             live,
             dispatcher,
-            cancelled: Arc::new(move |app| {
-                waiting.cancelled(app);
-                sending.cancelled(app);
-            }),
+            cancelled: sweep(sending, slots),
             feeder: FeederHandle::new(slots.feeder.clone()),
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
@@ -226,4 +268,14 @@ impl Plan {
             gate: Gate::open(),
         })
     }
+}
+
+/// Has everybody who holds deliveries of an app look at them: something of it was cancelled or withdrawn.
+fn sweep(sending: &Arc<dyn Sending>, slots: &Slots) -> Arc<dyn Fn(&AppId) + Send + Sync> {
+    let dispatcher = DispatcherHandle::new(slots.dispatcher.clone());
+    let sending = sending.clone();
+    Arc::new(move |app| {
+        dispatcher.cancelled(app);
+        sending.cancelled(app);
+    })
 }

@@ -103,6 +103,12 @@ impl Fake {
         self.hand_over(held);
     }
 
+    /// Hands so many over of what is held.
+    pub(super) fn hand_over_some(&self, count: usize) {
+        let some = self.held.lock().drain(..count).collect();
+        self.hand_over(some);
+    }
+
     /// As a connection does: asks whether each still stands, and hands it over.
     fn hand_over(&self, batch: Vec<Delivery>) {
         let now = self.parts.ways.clock.now();
@@ -114,7 +120,9 @@ impl Fake {
                     .revocations
                     .standing(*id, delivery.routed_at, now)
             });
-            if delivery.live.progress.is_cancelled() {
+            if delivery.live.is_withdrawn() {
+                drop(delivery);
+            } else if delivery.live.is_cancelled() {
                 ended.push(ending(delivery, Outcome::Cancelled, None, now));
             } else if standing == Some(Standing::Stale) {
                 stale.push(delivery);
@@ -170,8 +178,16 @@ impl Sending for Arc<Fake> {
         self.hand_over(go);
     }
 
-    /// It holds until released.
-    fn cancelled(&self, _: &AppId) {}
+    /// Notifications it holds until released; campaigns are dropped, or end.
+    fn cancelled(&self, _: &AppId) {
+        let is_over = |delivery: &Delivery| {
+            let run = delivery.live.run.as_ref();
+            run.is_some_and(|run| run.is_cancelled() || run.is_withdrawn())
+        };
+        let (over, held) = self.held.lock().drain(..).partition(is_over);
+        *self.held.lock() = held;
+        self.hand_over(over);
+    }
 
     fn reload<'a>(&'a self, apps: &'a [App]) -> BoxFuture<'a, Result<()>> {
         let is_served = |delivery: &Delivery| apps.iter().any(|app| app.id == delivery.live.app);
@@ -285,13 +301,22 @@ impl Rig {
 
     /// A crash: every actor is killed where it stands, and a new tree starts on the same store.
     pub(super) async fn crash(self, config: Config) -> Self {
+        self.die(config, false).await
+    }
+
+    /// The same, and the new one holds what is to be handed over.
+    pub(super) async fn crash_and_hold(self, config: Config) -> Self {
+        self.die(config, true).await
+    }
+
+    async fn die(self, config: Config, hold: bool) -> Self {
         self.system.root.kill();
         self.system.root.wait(None).await.unwrap();
         let Rig {
             dir, store, fake, ..
         } = self;
         fake.held.lock().clear();
-        let (system, fake) = spawn(config, &store, false).await;
+        let (system, fake) = spawn(config, &store, hold).await;
         Rig {
             dir,
             store,

@@ -1,0 +1,90 @@
+//! What a run reads and writes beside its pages.
+
+use fanfare_core::campaign::{self, run::Failed};
+use fanfare_store::campaigns::{Changed, OpenChunk, Shard, StoredCampaign};
+use fanfare_types::{CampaignState, NotificationId};
+
+use super::{Args, Msg};
+
+/// Parts that an audience is cut into.
+const SHARDS: usize = 8;
+
+/// How often a change that others got ahead of is decided again.
+const TRIES_MAX: usize = 16;
+
+/// What a run begins with.
+pub(crate) struct Load {
+    pub(super) shards: Vec<Shard>,
+    /// Read after the shards and after the run could be found by whoever pauses it.
+    pub(super) stored: Option<StoredCampaign>,
+}
+
+pub(super) async fn find(args: Args) -> Msg {
+    let found = args.ways.store.campaign(&args.app, args.id).await;
+    Msg::Found(
+        found
+            .map(|found| found.map(Box::new))
+            .map_err(|e| failed(&args, &e)),
+    )
+}
+
+/// A cancelled campaign's shards are not looked at.
+pub(super) async fn load(args: Args, is_cancelled: bool) -> Msg {
+    let store = &args.ways.store;
+    let load = async {
+        // The shards first: what a former run's late open adds then is found among the chunks, or moves a cursor.
+        let shards = match is_cancelled {
+            true => Vec::new(),
+            false => store.shards(&args.app, args.id, SHARDS).await?,
+        };
+        let stored = store.campaign(&args.app, args.id).await?;
+        Ok(Box::new(Load { shards, stored }))
+    };
+    Msg::Loaded(load.await.map_err(|error| failed(&args, &error)))
+}
+
+pub(super) async fn read_chunks(args: Args, after: Option<NotificationId>, limit: usize) -> Msg {
+    let store = &args.ways.store;
+    let read = store.open_chunks(&args.app, args.id, after, limit).await;
+    let read = read.map(|chunks: Vec<OpenChunk>| {
+        let is_last = chunks.len() < limit;
+        (chunks, is_last)
+    });
+    Msg::Chunks(read.map_err(|error| failed(&args, &error)))
+}
+
+/// Completes the campaign, if the store, too, has an outcome for everything.
+pub(super) async fn finish(args: Args) -> Msg {
+    let finished = complete(&args).await;
+    Msg::Finished(finished.map_err(|error| failed(&args, &error)))
+}
+
+async fn complete(args: &Args) -> fanfare_store::Result<bool> {
+    let store = &args.ways.store;
+    let Some(mut stored) = store.campaign(&args.app, args.id).await? else {
+        return Ok(true);
+    };
+    for _ in 0..TRIES_MAX {
+        if !stored.scan.is_done || stored.scan.opened > stored.counts.terminal() {
+            tracing::warn!(campaign = %args.id, "the store knows of more that has no outcome");
+            return Ok(false);
+        }
+        let Some(next) = campaign::finish(&stored.standing, args.ways.clock.now()) else {
+            return Ok(stored.standing.state == CampaignState::Completed);
+        };
+        match store.change(&args.app, args.id, next).await? {
+            Changed::Done | Changed::Gone => return Ok(true),
+            Changed::Conflict(now) => stored = *now,
+        }
+    }
+    Ok(false)
+}
+
+pub(super) fn failed(args: &Args, error: &fanfare_store::Error) -> Failed {
+    tracing::warn!(
+        campaign = %args.id,
+        error = error.label(),
+        "the campaign's store call failed, tried again"
+    );
+    Failed
+}
