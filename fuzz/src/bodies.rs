@@ -16,7 +16,7 @@ use fanfare_types::{
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use serde_json::Value;
 
-use crate::door;
+use crate::{campaigns, door};
 
 /// Values of this length are long enough not to be in an answer by chance.
 const TELLING_CHARS: usize = 12;
@@ -53,6 +53,9 @@ pub fn status(input: &[u8]) -> Option<StatusCode> {
         door::check(&answer);
         if answer.status().is_client_error() {
             repeats_nothing(&answer, body);
+        }
+        for campaign in door.campaigns() {
+            campaigns::holds(door, campaign, &answer);
         }
         for new in door.accepted() {
             encodes(new);
@@ -96,16 +99,28 @@ fn gather<'v>(value: &'v Value, texts: &mut Vec<&'v str>, names: &mut String) {
 
 /// What the door let in, a provider can be given: both encode it, within 4 KiB.
 pub(crate) fn encodes(new: NewNotification) {
-    let live = Arc::new(Live {
+    let NewNotification {
+        app,
+        options,
+        message,
+        variables,
+        ..
+    } = new;
+    encodes_for_all(Live {
         id: NotificationId::new(NOW, 7),
-        app: new.app,
+        app,
         created_at: NOW,
-        options: new.options,
-        message: new.message.into(),
-        variables: new.variables.into(),
+        options,
+        message: message.into(),
+        variables: variables.into(),
         progress: Progress::new(1, Counts::default()),
         run: None,
     });
+}
+
+/// Both providers' codecs take it.
+pub(crate) fn encodes_for_all(live: Live) {
+    let live = Arc::new(live);
     let apns = apns::Codec::new("api.push.apple.com", "com.example.shop").expect("a topic");
     let fcm = fcm::Codec::new("fcm.googleapis.com", "shop").expect("a project");
     for (channel, mut codec) in [

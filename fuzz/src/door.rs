@@ -69,6 +69,7 @@ fn config() -> Config {
         idle_timeout: Duration::from_secs(60),
         ttl_default: 28 * DAY,
         ttl_max: 28 * DAY,
+        campaigns: Default::default(),
     }
 }
 

@@ -7,20 +7,23 @@
 
 pub mod answers;
 pub mod bodies;
+mod campaigns;
 mod door;
 pub mod headers;
 pub mod jwt;
 pub mod mutation;
+pub mod uploads;
 
 /// A target: it panics when the input shows that a rule does not hold.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their corpora.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 5] = [
     ("answers", answers::run),
     ("bodies", bodies::run),
     ("headers", headers::run),
     ("jwt", jwt::run),
+    ("uploads", uploads::run),
 ];
 
 /// The lines of a head up to an empty line, and the body behind it.

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use fanfare_fuzz::mutation::Mutator;
-use fanfare_fuzz::{TARGETS, bodies, jwt};
+use fanfare_fuzz::{TARGETS, bodies, jwt, uploads};
 
 const INPUTS: u64 = 3_000;
 
@@ -82,6 +82,11 @@ fn jwt() {
     run("jwt");
 }
 
+#[test]
+fn uploads() {
+    run("uploads");
+}
+
 /// A corpus that never gets past the door tests the door only.
 #[test]
 fn the_corpora_reach_what_they_are_for() {
@@ -96,6 +101,12 @@ fn the_corpora_reach_what_they_are_for() {
     for refused in [401, 403] {
         assert!(!found.contains(&refused), "{refused}: not past the door");
     }
+    let found: BTreeSet<u16> = corpus("uploads")
+        .iter()
+        .filter_map(|(_, input)| uploads::status(input))
+        .map(|status| status.as_u16())
+        .collect();
+    assert_eq!(found, BTreeSet::from([200, 415, 422]));
     let good = corpus("jwt")
         .iter()
         .filter(|(_, input)| jwt::is_good(input))

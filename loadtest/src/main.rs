@@ -7,7 +7,11 @@
 #![allow(clippy::print_stdout, reason = "reports are printed")]
 
 mod arrivals;
+mod campaign;
+mod crowd;
+mod floor;
 mod isolation;
+mod mix;
 mod overload;
 mod process;
 mod provider;
@@ -32,7 +36,9 @@ struct Cli {
 
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Campaign(campaign::Args),
     Isolation(isolation::Args),
+    Mix(mix::Args),
     Overload(overload::Args),
 }
 
@@ -47,6 +53,8 @@ fn main() -> anyhow::Result<()> {
     let program = process::program(cli.fanfare)?;
     let report = runtime.block_on(async {
         match &cli.command {
+            Command::Campaign(args) => campaign::run(&program, args).await,
+            Command::Mix(args) => mix::run(&program, args).await,
             Command::Isolation(args) => isolation::run(&program, args).await,
             Command::Overload(args) => overload::run(&program, args).await,
         }

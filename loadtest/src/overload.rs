@@ -35,7 +35,7 @@ pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
         args.deliveries_max
     );
     let world = World::start(program, &["shop"], &settings, 1).await?;
-    world.people(&world.apps[0], args.users).await?;
+    world.people(&world.apps[0], 0..args.users).await?;
     let mut report = Report {
         title: format!(
             "pushes accepted by the provider, calls naming {} users",

@@ -17,6 +17,8 @@ pub(crate) struct Providers {
     process: Process,
     control: String,
     client: reqwest::Client,
+    pub(crate) material: Material,
+    pub(crate) apns_url: String,
     /// The provider tables of an app that sends to them.
     pub(crate) tables: String,
 }
@@ -62,6 +64,8 @@ impl Providers {
             control: at.control_url().context("no control address")?,
             client: reqwest::Client::new(),
             tables: tables(name, &material, &at),
+            apns_url: at.apns_url(),
+            material,
             process,
         })
     }
@@ -128,6 +132,22 @@ impl Providers {
                 _ => return Ok(answered),
             }
         }
+    }
+
+    /// When this address was first answered 200, in milliseconds since 1970.
+    pub(crate) async fn answered_at(&self, address: &str) -> anyhow::Result<Option<u64>> {
+        let path = format!(
+            "{}/books/requests?provider=apns&status=200&limit=1&address={address}",
+            self.control
+        );
+        let get = self.client.get(path).send().await?.error_for_status()?;
+        let page: Value = get.json().await?;
+        Ok(page["requests"][0]["at_ms"].as_u64())
+    }
+
+    /// CPU time of the simulators so far.
+    pub(crate) fn cpu(&self) -> anyhow::Result<std::time::Duration> {
+        self.process.cpu()
     }
 
     pub(crate) async fn stop(self) -> anyhow::Result<()> {

@@ -22,6 +22,13 @@ pub(crate) struct World {
     _directory: TempDir,
 }
 
+/// Where a world's registry is.
+pub(crate) enum At<'d> {
+    /// A new one, which goes away with the world.
+    Own,
+    Data(&'d Path),
+}
+
 pub(crate) struct App {
     pub(crate) key: String,
     pub(crate) providers: Providers,
@@ -35,9 +42,25 @@ impl World {
         settings: &str,
         entries: usize,
     ) -> anyhow::Result<World> {
+        World::start_at(program, names, settings, entries, At::Own).await
+    }
+
+    /// As [`World::start`], on a registry that may be there already.
+    pub(crate) async fn start_at(
+        program: &Path,
+        names: &[&str],
+        settings: &str,
+        entries: usize,
+        at: At<'_>,
+    ) -> anyhow::Result<World> {
         let directory = tempfile::tempdir().context("making a directory")?;
+        let data = match at {
+            At::Own => "data".into(),
+            At::Data(path) => std::path::absolute(path)?,
+        };
+        let data = data.display();
         let mut text = format!(
-            "listen = \"127.0.0.1:0\"\ndata_dir = \"data\"\n{settings}\n[log]\nlevel = \"error\"\n"
+            "listen = \"127.0.0.1:0\"\ndata_dir = \"{data}\"\n{settings}\n[log]\nlevel = \"error\"\n"
         );
         let mut apps = Vec::new();
         for name in names {
@@ -70,10 +93,14 @@ impl World {
         })
     }
 
-    /// Gives `count` users of an app a device each; the n-th user's address is [`address`] of n.
-    pub(crate) async fn people(&self, app: &App, count: usize) -> anyhow::Result<()> {
+    /// Gives these users of an app a device each; the n-th user's address is [`address`] of n.
+    pub(crate) async fn people(
+        &self,
+        app: &App,
+        numbers: std::ops::Range<usize>,
+    ) -> anyhow::Result<()> {
         let mut under_way = tokio::task::JoinSet::new();
-        for n in 0..count {
+        for n in numbers {
             if under_way.len() >= CALLERS {
                 under_way
                     .join_next()

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use fanfare_core::admission::Admission;
 use fanfare_core::feeder::{Feeder as Core, Limits, Next};
 use fanfare_store::Store;
+use fanfare_telemetry::Telemetry;
 use fanfare_types::{Clock, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::task::JoinHandle;
@@ -51,6 +52,7 @@ pub(crate) struct Args {
     pub(crate) admission: Arc<Admission>,
     pub(crate) live: LiveBooks,
     pub(crate) dispatcher: DispatcherHandle,
+    pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
 }
 

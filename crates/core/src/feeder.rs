@@ -120,6 +120,26 @@ impl Feeder {
     }
 }
 
+/// Where a walk passes again, because of what it met and could not take in: from the earliest of these on.
+#[derive(Debug, Default)]
+pub struct Again {
+    from: Option<Option<NotificationId>>,
+}
+
+impl Again {
+    /// This one is to be met again. A pass may meet ones that are earlier than those of the pass before it, which
+    /// were not due then.
+    pub fn meet(&mut self, id: NotificationId) {
+        let from = just_before(id);
+        self.from = Some(self.from.map_or(from, |known| known.min(from)));
+    }
+
+    /// The cursor of the next pass, if one is needed; it is forgotten here.
+    pub fn take(&mut self) -> Option<Option<NotificationId>> {
+        self.from.take()
+    }
+}
+
 /// The cursor just before a notification, so that a walk from there meets it again.
 pub fn just_before(id: NotificationId) -> Option<NotificationId> {
     let mut bytes = id.0.0;
@@ -191,9 +211,29 @@ mod tests {
         assert_eq!(feeder.on_walked(Ok(None), T(150)), Next::Walk);
     }
 
+    fn id(low: u8) -> NotificationId {
+        NotificationId(Id96([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, low]))
+    }
+
+    #[test]
+    fn a_walk_passes_again_from_the_earliest_it_left() {
+        let mut again = Again::default();
+        assert_eq!(again.take(), None);
+        again.meet(id(7));
+        again.meet(id(8));
+        // Scheduled before these were accepted, and due only now.
+        again.meet(id(3));
+        again.meet(id(7));
+        assert_eq!(again.take(), Some(Some(id(2))));
+        assert_eq!(again.take(), None);
+        again.meet(id(7));
+        again.meet(NotificationId(Id96([0; 12])));
+        again.meet(id(8));
+        assert_eq!(again.take(), Some(None), "from the first on");
+    }
+
     #[test]
     fn the_cursor_before_an_id() {
-        let id = |low| NotificationId(Id96([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, low]));
         assert_eq!(just_before(id(5)), Some(id(4)));
         let borrowed = just_before(id(0)).unwrap();
         assert_eq!(borrowed.0.0[10..], [0, 255]);

@@ -182,7 +182,7 @@ fn open_store(settings: &Settings, telemetry: &Telemetry) -> anyhow::Result<Arc<
 }
 
 /// Why the store cannot be opened, and what to do about it.
-fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error {
+pub(crate) fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error {
     let advice = match &error {
         fanfare_store::Error::Corrupt(_) => format!(
             "; it was left as it is. `fanfare store check --data-dir {directory}` lists every fault, `fanfare store restore --from BACKUP --data-dir {directory}` puts a backup in its place",
@@ -257,6 +257,12 @@ pub(crate) fn ingress_config(settings: &Settings, doors: Vec<AppDoor>) -> fanfar
         idle_timeout: limits.idle_timeout,
         ttl_default: limits.ttl_default,
         ttl_max: limits.ttl_max,
+        campaigns: fanfare_ingress::config::Campaigns {
+            watchers_max: settings.campaigns.watchers_max,
+            upload_idle: settings.campaigns.upload_idle,
+            upload_rows_max: settings.campaigns.upload_rows_max as u64,
+            upload_row_bytes_max: settings.campaigns.upload_row_bytes_max,
+        },
     }
 }
 
@@ -277,7 +283,13 @@ fn system_config(settings: &Settings) -> system::Config {
             fresh_for: limits.fresh_for,
             entries_max: limits.revocations_max,
         },
-        campaigns: fanfare_actors::campaigns::Limits::default(),
+        campaigns: fanfare_actors::campaigns::Limits {
+            unfinished_max: settings.campaigns.unfinished_max as u64,
+            window: settings.campaigns.window,
+            upload_rows_max: settings.campaigns.upload_rows_max as u64,
+            facts: settings.campaigns.facts,
+            idempotency_ttl: limits.idempotency_ttl,
+        },
         notifications: fanfare_actors::notifications::Limits {
             idempotency_ttl: limits.idempotency_ttl,
             room_wait: limits.room_wait,

@@ -4,8 +4,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::commands::gateway::NoKey;
 use crate::commands::serve::Unfinished;
-use crate::commands::{check, demo, dev, jwt, keys, send, serve, simulate, store};
+use crate::commands::{
+    campaign, check, demo, dev, devices, jwt, keys, send, serve, simulate, store,
+};
 use crate::config::Unusable;
 
 /// A push gateway: one HTTP API in front of APNs and FCM, with a device registry, and nothing accepted is lost.
@@ -28,6 +31,8 @@ enum Command {
     Simulate(simulate::Args),
     Store(store::Args),
     Send(send::Args),
+    Campaign(campaign::Args),
+    Devices(devices::Args),
     Keys(keys::Args),
     Jwt(jwt::Args),
 }
@@ -44,6 +49,8 @@ pub fn run() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Store(args) => store::run(&args),
         Command::Send(args) => send::run(&args),
+        Command::Campaign(args) => campaign::run(&args),
+        Command::Devices(args) => devices::run(&args),
         Command::Keys(args) => keys::run(&args),
         Command::Jwt(args) => jwt::run(&args),
     };
@@ -51,7 +58,7 @@ pub fn run() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             crate::commands::complain(&format!("fanfare: {error:#}"));
-            if error.is::<Unusable>() {
+            if error.is::<Unusable>() || error.is::<NoKey>() {
                 ExitCode::from(2)
             } else if error.is::<Unfinished>() {
                 ExitCode::from(3)

@@ -14,7 +14,9 @@ use crate::config::Handles;
 use crate::in_force::{Entrance, InForce};
 use crate::problem::Problem;
 use crate::rooms::Rooms;
-use crate::{device_token, native, notifications, observe, openapi, operations, reserva, ring};
+use crate::{
+    campaigns, device_token, native, notifications, observe, openapi, operations, reserva, ring,
+};
 
 /// What handlers share.
 pub(crate) struct Api {
@@ -26,6 +28,9 @@ pub(crate) struct Api {
     pub(crate) bodies: Arc<Semaphore>,
     /// Room for requests.
     pub(crate) requests: Arc<Semaphore>,
+    /// Room for those who watch campaigns.
+    pub(crate) watchers: Arc<Semaphore>,
+    pub(crate) uploads: campaigns::Turns,
 }
 
 pub(crate) type Shared = Arc<Api>;
@@ -46,11 +51,23 @@ impl Api {
         Arc::new(Api {
             bodies: room(now.config.bodies_bytes_max),
             requests: room(now.config.requests_max),
+            watchers: room(now.config.campaigns.watchers_max),
+            uploads: campaigns::Turns::default(),
             in_force,
             rooms,
             telemetry,
             clock,
         })
+    }
+
+    /// What a room answers within `request_timeout`: for handlers that are not bounded as a whole.
+    pub(crate) async fn timely<T>(
+        &self,
+        asked: impl Future<Output = fanfare_actors::Result<T>>,
+    ) -> Result<T, Problem> {
+        let limit = self.now().config.request_timeout;
+        let answer = tokio::time::timeout(limit, asked).await;
+        Ok(answer.map_err(|_| Problem::timeout())??)
     }
 
     /// The configuration of this moment.
@@ -69,6 +86,7 @@ pub(crate) fn documented() -> OpenApiRouter<Shared> {
 fn contracts() -> OpenApiRouter<Shared> {
     OpenApiRouter::default()
         .merge(notifications::routes())
+        .merge(campaigns::routes())
         .merge(native::routes())
         .merge(ring::routes())
         .merge(reserva::routes())

@@ -1,5 +1,6 @@
 //! Reading a JSON body (or a form): its media type, its size, and the room it takes while it is read and handled.
 
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
@@ -13,7 +14,7 @@ use crate::auth;
 use crate::json;
 use crate::problem::Problem;
 
-/// How much of a body over the limit is read and thrown away, so that its sender reads the 413 instead of a
+/// How much of a body that is refused is read and thrown away, so that its sender reads the 413 instead of a
 /// broken connection. A sender of more sees its connection closed.
 const DISCARDED_BYTES_MAX: usize = 32 << 20;
 
@@ -122,7 +123,7 @@ fn media_type(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// The media type without its parameters; empty when there is none.
-fn essence(headers: &HeaderMap) -> &str {
+pub(crate) fn essence(headers: &HeaderMap) -> &str {
     let given = headers.get(CONTENT_TYPE);
     let given = given.and_then(|value| value.to_str().ok());
     let essence = given.unwrap_or_default().split(';').next();
@@ -133,9 +134,33 @@ fn announced(headers: &HeaderMap) -> Option<usize> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
+/// The next data of a body; trailers are passed over.
+pub(crate) async fn chunk(body: &mut Body) -> Result<Option<Bytes>, Problem> {
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| {
+            Problem::malformed("body_unreadable", "the body broke off before its end")
+        })?;
+        if let Ok(data) = frame.into_data() {
+            return Ok(Some(data));
+        }
+    }
+    Ok(None)
+}
+
+/// Reads and throws away what is left of a body, within bounds.
+pub(crate) async fn discard(body: &mut Body) {
+    let mut discarded = 0;
+    while discarded < DISCARDED_BYTES_MAX {
+        match chunk(body).await {
+            Ok(Some(chunk)) => discarded += chunk.len(),
+            _ => break,
+        }
+    }
+}
+
 struct Reader<'a> {
     api: &'a Shared,
-    body: axum::body::Body,
+    body: Body,
     read: Vec<u8>,
     room: Option<OwnedSemaphorePermit>,
 }
@@ -143,7 +168,7 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// The whole body, and the room it takes.
     async fn read(mut self) -> Result<(Vec<u8>, Option<OwnedSemaphorePermit>), Problem> {
-        while let Some(chunk) = self.chunk().await? {
+        while let Some(chunk) = chunk(&mut self.body).await? {
             let length = self.read.len() + chunk.len();
             if length > self.api.now().config.body_bytes_max {
                 return Err(self.too_large(false).await);
@@ -152,19 +177,6 @@ impl Reader<'_> {
             self.read.extend_from_slice(&chunk);
         }
         Ok((self.read, self.room))
-    }
-
-    /// The next data of the body; trailers are passed over.
-    async fn chunk(&mut self) -> Result<Option<Bytes>, Problem> {
-        while let Some(frame) = self.body.frame().await {
-            let frame = frame.map_err(|_| {
-                Problem::malformed("body_unreadable", "the body broke off before its end")
-            })?;
-            if let Ok(data) = frame.into_data() {
-                return Ok(Some(data));
-            }
-        }
-        Ok(None)
     }
 
     /// Makes sure there is room for `bytes` in all. Taken for what has come, never for what was announced.
@@ -195,12 +207,8 @@ impl Reader<'_> {
     async fn too_large(mut self, waits: bool) -> Problem {
         self.read = Vec::new();
         self.room = None;
-        let mut discarded = 0;
-        while !waits && discarded < DISCARDED_BYTES_MAX {
-            match self.chunk().await {
-                Ok(Some(chunk)) => discarded += chunk.len(),
-                _ => break,
-            }
+        if !waits {
+            discard(&mut self.body).await;
         }
         let limit = self.api.now().config.body_bytes_max;
         Problem::new(

@@ -36,6 +36,31 @@ pub struct Config {
     pub ttl_default: Duration,
     /// Most `ttl` (and distance of `send_at`) a caller may ask for. Default 28 days. Beyond it 422.
     pub ttl_max: Duration,
+    pub campaigns: Campaigns,
+}
+
+/// Limits of campaigns at the door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Campaigns {
+    /// Streams of events at once on a listener. Default 1,000. At it 503 with `Retry-After`.
+    pub watchers_max: usize,
+    /// How long an upload may send nothing. Default 60 s. Afterwards 408; what was acknowledged is kept.
+    pub upload_idle: Duration,
+    /// Uploaded rows of one campaign. Default 50,000,000. Beyond it 413, and the upload stays incomplete.
+    pub upload_rows_max: u64,
+    /// Longest row of an upload, in bytes. Default 64 KiB. Beyond it the row is a bad one.
+    pub upload_row_bytes_max: usize,
+}
+
+impl Default for Campaigns {
+    fn default() -> Self {
+        Campaigns {
+            watchers_max: 1_000,
+            upload_idle: Duration::from_secs(60),
+            upload_rows_max: 50_000_000,
+            upload_row_bytes_max: 64 << 10,
+        }
+    }
 }
 
 /// One app as the door sees it.

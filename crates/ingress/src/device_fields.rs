@@ -8,13 +8,13 @@ use serde_json::Value;
 use crate::fields::{Fields, text};
 
 /// Longest text of a device's metadata, in bytes.
-const TEXT_BYTES_MAX: usize = 255;
+pub(crate) const TEXT_BYTES_MAX: usize = 255;
 
 /// Most tags of a device.
 const TAGS_MAX: usize = 64;
 
 /// Longest tag, in bytes.
-const TAG_BYTES_MAX: usize = 64;
+pub(crate) const TAG_BYTES_MAX: usize = 64;
 
 /// Largest `device_info`, in bytes of its compact JSON text.
 const DEVICE_INFO_BYTES_MAX: usize = 4 << 10;

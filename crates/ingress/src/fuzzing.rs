@@ -6,9 +6,12 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
+use fanfare_actors::campaigns::CampaignView;
 use fanfare_actors::notifications::NewNotification;
+use fanfare_store::campaigns::UploadRow;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{Clock, Timestamp};
+use futures_util::stream;
 use http::{Request, Response};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
@@ -47,7 +50,18 @@ impl Door {
 
     /// The answer to one request.
     pub fn ask(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let request = request.map(Body::from);
+        self.answer(request.map(Body::from))
+    }
+
+    /// The answer to a request whose body comes in pieces; one that `breaks_off` does so behind the last.
+    pub fn ask_in_pieces(&self, request: Request<Vec<Bytes>>, breaks_off: bool) -> Response<Bytes> {
+        self.answer(request.map(|pieces| {
+            let end = breaks_off.then(|| Err(std::io::Error::other("gone")));
+            Body::from_stream(stream::iter(pieces.into_iter().map(Ok).chain(end)))
+        }))
+    }
+
+    fn answer(&self, request: Request<Body>) -> Response<Bytes> {
         self.runtime.block_on(async {
             let Ok(response) = self.router.clone().oneshot(request).await;
             let (head, body) = response.into_parts();
@@ -59,6 +73,17 @@ impl Door {
     /// Notifications accepted since this was asked last. Forgets everything else that was told to the stand-in, too.
     pub fn accepted(&self) -> Vec<NewNotification> {
         self.rooms.forget()
+    }
+
+    /// Campaigns that were made and not forgotten.
+    pub fn campaigns(&self) -> Vec<CampaignView> {
+        self.rooms.book.views.lock().clone()
+    }
+
+    /// The rows that were uploaded to all campaigns that were not forgotten.
+    pub fn uploaded(&self) -> Vec<UploadRow> {
+        let rows = self.rooms.book.rows.lock();
+        rows.values().flatten().cloned().collect()
     }
 }
 

@@ -7,11 +7,19 @@ use serde_json::{Map, Number, Value};
 
 use crate::problem::Problem;
 
-/// The body as a value. A name that occurs twice in one object is refused: readers disagree on which counts.
+/// Why a text is not read as JSON: a stable word, and a sentence that repeats nothing of it.
+pub(crate) type Unreadable = (&'static str, String);
+
+/// The body as a value, or 400.
 pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
+    read(body).map_err(|(code, detail)| Problem::malformed(code, detail))
+}
+
+/// The text as a value. A name that occurs twice in one object is refused: readers disagree on which counts.
+pub(crate) fn read(body: &[u8]) -> Result<Value, Unreadable> {
     if let Err(error) = std::str::from_utf8(body) {
         let detail = format!("the body is not UTF-8 (byte {})", error.valid_up_to());
-        return Err(Problem::malformed("invalid_utf8", detail));
+        return Err(("invalid_utf8", detail));
     }
     let strict: Result<Strict, _> = serde_json::from_slice(body);
     strict.map(|strict| strict.0).map_err(|error| {
@@ -23,7 +31,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Value, Problem> {
             Category::Eof => ("malformed_json", "the JSON text ends too early"),
             _ => ("malformed_json", "the body is not JSON"),
         };
-        Problem::malformed(code, format!("{what}: line {line}, column {column}"))
+        (code, format!("{what}: line {line}, column {column}"))
     })
 }
 

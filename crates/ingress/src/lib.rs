@@ -6,7 +6,9 @@
 mod api;
 pub mod auth;
 mod body;
+mod campaigns;
 pub mod config;
+mod cursor;
 mod device_fields;
 mod device_token;
 mod dialect;
@@ -21,6 +23,7 @@ mod notifications;
 mod observe;
 mod openapi;
 mod operations;
+mod paging;
 mod path;
 mod problem;
 mod reserva;
@@ -44,6 +47,14 @@ use api::Api;
 /// The OpenAPI 3.1 document of the API, as JSON text.
 pub fn openapi() -> String {
     openapi::text()
+}
+
+/// A registration as `POST /v1/users/{user_id}/devices` reads its body, or all that is wrong with it; for imports.
+pub fn registration(
+    body: serde_json::Value,
+    tenant: Option<String>,
+) -> Result<fanfare_core::registration::Register, Vec<fanfare_providers::Fault>> {
+    native::registration(body, tenant)
 }
 
 /// Serves the API on `listener` until `shutdown` resolves: then stops accepting, finishes the requests under

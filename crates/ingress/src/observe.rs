@@ -12,6 +12,7 @@ use http::header::CONNECTION;
 use http::{HeaderName, HeaderValue, StatusCode, Version};
 
 use crate::api::Shared;
+use crate::campaigns;
 use crate::dialect;
 use crate::operations;
 use crate::problem::Problem;
@@ -38,7 +39,7 @@ async fn around(State(api): State<Shared>, request: Request, next: Next) -> Resp
     let refuses = api.rooms.is_draining() && !operations::is_operation(route);
     let mut response = match refuses {
         true => refused(request.version()),
-        false => bounded(&api, request, next).await,
+        false => bounded(&api, route, request, next).await,
     };
     response = dialect::spoken(&path, response);
     let (status, taken) = (response.status().as_u16(), started.elapsed());
@@ -69,23 +70,28 @@ fn refused(version: Version) -> Response {
 }
 
 /// The answer, or why there is none: no room, out of time, or a bug.
-async fn bounded(api: &Shared, request: Request, next: Next) -> Response {
+async fn bounded(api: &Shared, route: &str, request: Request, next: Next) -> Response {
     let Ok(_place) = api.requests.try_acquire() else {
         let detail = "the gateway answers as many requests as it can now";
         return Problem::unavailable("overloaded", detail).into_response();
     };
     let answer = AssertUnwindSafe(next.run(request)).catch_unwind();
-    match tokio::time::timeout(api.now().config.request_timeout, answer).await {
+    let limit = api.now().config.request_timeout;
+    let answer = async {
+        match route {
+            // It bounds its own waits.
+            campaigns::UPLOAD => Ok(answer.await),
+            _ => tokio::time::timeout(limit, answer).await,
+        }
+    };
+    match answer.await {
         Ok(Ok(response)) => response,
         Ok(Err(_panic)) => {
             tracing::error!("handler panicked");
             let (status, detail) = (StatusCode::INTERNAL_SERVER_ERROR, "a fault of the gateway");
             Problem::new(status, "internal", detail).into_response()
         }
-        Err(_) => {
-            let detail = "no answer in time; the work may still be done";
-            Problem::unavailable("timeout", detail).into_response()
-        }
+        Err(_) => Problem::timeout().into_response(),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::problem::{FieldFault, Problem};
     ),
     tags(
         (name = "Notifications", description = "Send, follow and cancel. For services."),
+        (name = "Campaigns", description = "One message to an audience of any size: make, upload, steer, watch. For services."),
         (name = "Devices", description = "The registry's native contract. For users, and for services on behalf of users. \
             An app that switched the contract off answers 404 here."),
         (name = "Ring", description = "The Ring contract of the registry. For users. Errors are `{\"success\": false, \"error\": …}`."),
@@ -30,7 +31,7 @@ use crate::problem::{FieldFault, Problem};
     ),
     components(
         schemas(Problem, FieldFault),
-        responses(Malformed, Unauthorized, Forbidden, NotFound, TooLarge, UnsupportedMediaType, Invalid, Busy, Unavailable),
+        responses(Malformed, Unauthorized, Forbidden, NotFound, ImpossibleInState, TooLarge, UnsupportedMediaType, Invalid, Busy, Unavailable),
     ),
 )]
 struct Frame;
@@ -86,6 +87,8 @@ problems! {
     Forbidden = "This kind of caller may not do this; agent API keys always get `agent_forbidden`.";
     /// 404.
     NotFound = "There is no such thing in this app, or it is not the caller's.";
+    /// 409.
+    ImpossibleInState = "The campaign cannot do this from where it is; `state` says where that is.";
     /// 413.
     TooLarge = "The body is too large.";
     /// 415.

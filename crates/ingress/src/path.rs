@@ -4,7 +4,7 @@
 use axum::extract::{FromRequestParts, RawPathParams};
 use fanfare_providers::Fault;
 use fanfare_types::ids::{Id96, NotAnId, Uuid};
-use fanfare_types::{DeviceId, NotificationId, UserId};
+use fanfare_types::{CampaignId, DeviceId, NotificationId, UserId};
 use http::request::Parts;
 use http::{Method, StatusCode};
 
@@ -15,6 +15,13 @@ pub(crate) struct DevicePath(pub(crate) DeviceId);
 
 /// `{id}` of a notification.
 pub(crate) struct NotificationPath(pub(crate) NotificationId);
+
+/// `{id}` of a campaign.
+pub(crate) struct CampaignPath(pub(crate) CampaignId);
+
+pub(crate) fn no_such_campaign() -> Problem {
+    Problem::not_found("campaign_not_found", "there is no such campaign")
+}
 
 pub(crate) fn no_such_device() -> Problem {
     Problem::not_found("device_not_found", "there is no such device")
@@ -72,6 +79,16 @@ impl<S: Send + Sync> FromRequestParts<S> for NotificationPath {
         let text = param(parts, "id").await;
         let id = text.and_then(|text| id(&text).ok().flatten().map(NotificationId));
         id.map(NotificationPath).ok_or_else(no_such_notification)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for CampaignPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let text = param(parts, "id").await;
+        let id = text.and_then(|text| id(&text).ok().flatten().map(CampaignId));
+        id.map(CampaignPath).ok_or_else(no_such_campaign)
     }
 }
 

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
+use fanfare_core::campaign::Impossible;
 use fanfare_providers::Fault;
+use fanfare_types::CampaignState;
 use http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -31,6 +33,10 @@ pub(crate) struct Problem {
     detail: String,
     /// One entry for each fault of the request; empty when the problem is not in a field.
     errors: Vec<FieldFault>,
+    /// With `impossible_in_state`: the state that the campaign is in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "completed")]
+    state: Option<CampaignState>,
     #[serde(skip)]
     retry_after: Option<Duration>,
 }
@@ -55,6 +61,7 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
+            state: None,
             retry_after: None,
         }
     }
@@ -92,6 +99,11 @@ impl Problem {
     pub(crate) fn unavailable(code: &'static str, detail: impl Into<String>) -> Self {
         Problem::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
             .retry_after(Duration::from_secs(1))
+    }
+
+    /// 503: it took too long.
+    pub(crate) fn timeout() -> Self {
+        Problem::unavailable("timeout", "no answer in time; the work may still be done")
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -171,13 +183,9 @@ impl From<fanfare_actors::Error> for Problem {
                 "idempotency_conflict",
                 "this Idempotency-Key was used for another request",
             ),
-            Error::Impossible(why) => {
-                Problem::new(StatusCode::CONFLICT, why.label(), why.to_string())
-            }
+            Error::Impossible(why) => impossible(why),
             Error::Store(cause) => store_failure(&cause),
-            Error::Timeout(_) => {
-                Problem::unavailable("timeout", "no answer in time; the work may still be done")
-            }
+            Error::Timeout(_) => Problem::timeout(),
             Error::ShuttingDown | Error::Start(_) => {
                 Problem::unavailable("shutting_down", "this gateway is shutting down")
             }
@@ -193,6 +201,16 @@ impl From<fanfare_actors::Error> for Problem {
             ),
         }
     }
+}
+
+/// Why a campaign cannot do what was asked; nothing was changed.
+pub(crate) fn impossible(why: Impossible) -> Problem {
+    let mut problem = Problem::new(StatusCode::CONFLICT, why.label(), why.to_string());
+    if let Impossible::State { from } = why {
+        problem.detail = format!("the campaign is {from}, from where this is not possible");
+        problem.state = Some(from);
+    }
+    problem
 }
 
 /// The store itself says when it stops and begins to work. Said here once a call, it would fill the disk.

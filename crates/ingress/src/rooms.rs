@@ -9,8 +9,10 @@ use fanfare_store::{DeliveryPage, DeviceQuery, Listing};
 use fanfare_types::{AppId, Device, DeviceId, NotificationId, Outcome, UserId};
 use futures_util::future::BoxFuture;
 
+use crate::campaigns::CampaignRooms;
+
 /// The calls of [`System`]'s handles that the API makes; each means what it means there.
-pub(crate) trait Rooms: Send + Sync + 'static {
+pub(crate) trait Rooms: CampaignRooms + Send + Sync + 'static {
     fn register<'a>(
         &'a self,
         app: &'a AppId,

@@ -7,7 +7,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::Request;
+use axum::response::Response;
+use http::header::CONTENT_TYPE;
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -183,7 +187,7 @@ fn counted(
     activity: Arc<Activity>,
 ) -> impl hyper::service::Service<
     Request<Incoming>,
-    Response = axum::response::Response,
+    Response = Response,
     Error = std::convert::Infallible,
     Future: Send + 'static,
 > {
@@ -191,12 +195,28 @@ fn counted(
         activity.begun.fetch_add(1, Ordering::AcqRel);
         activity.under_way.fetch_add(1, Ordering::AcqRel);
         let under_way = UnderWay(activity.clone());
-        let answer = router.clone().call(request.map(axum::body::Body::new));
+        let answer = router.clone().call(request.map(Body::new));
+        let activity = activity.clone();
         async move {
-            let answer = answer.await;
+            let answer = answer.await.map(|answer| noted(answer, activity));
             drop(under_way);
             answer
         }
+    })
+}
+
+/// A stream of events goes on after its head: each that is taken off it shows that the connection is not idle, and one
+/// whose peer takes none ends with it.
+fn noted(answer: Response, activity: Arc<Activity>) -> Response {
+    let media_type = answer.headers().get(CONTENT_TYPE);
+    if media_type.is_none_or(|media_type| media_type != "text/event-stream") {
+        return answer;
+    }
+    answer.map(|body| {
+        Body::new(body.map_frame(move |frame| {
+            activity.begun.fetch_add(1, Ordering::AcqRel);
+            frame
+        }))
     })
 }
 

@@ -18,6 +18,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
 
+use crate::campaigns::stand_in::Book;
 use crate::rooms::Rooms;
 
 /// The clock of everything that stands on this.
@@ -43,6 +44,7 @@ pub(crate) struct StandIn {
     /// Told of each call that hangs.
     pub(crate) asked: tokio::sync::Notify,
     keys: Mutex<HashMap<[u8; 32], FirstAnswer>>,
+    pub(crate) book: Book,
 }
 
 /// A device as the registry might hold it.
@@ -91,6 +93,7 @@ impl StandIn {
         self.patches.lock().clear();
         self.queries.lock().clear();
         self.keys.lock().clear();
+        self.book.forget();
         std::mem::take(&mut self.accepted.lock())
     }
 
@@ -100,7 +103,10 @@ impl StandIn {
         devices.iter().find(mine).cloned()
     }
 
-    fn answer<T: Send + 'static>(&self, answer: impl FnOnce() -> T) -> BoxFuture<'_, Result<T>> {
+    pub(crate) fn answer<T: Send + 'static>(
+        &self,
+        answer: impl FnOnce() -> T,
+    ) -> BoxFuture<'_, Result<T>> {
         assert!(!*self.panics.lock(), "as the test asked for");
         if *self.hangs.lock() {
             self.asked.notify_one();

@@ -1,5 +1,6 @@
 //! The API in process, against a stand-in for the rest of the house.
 
+mod campaigns;
 mod device_token;
 mod documents;
 mod native;
@@ -91,6 +92,7 @@ pub(crate) fn config() -> Config {
         idle_timeout: Duration::from_secs(60),
         ttl_default: 28 * day,
         ttl_max: 28 * day,
+        campaigns: Default::default(),
     }
 }
 

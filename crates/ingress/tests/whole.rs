@@ -190,6 +190,7 @@ fn api_config() -> Config {
         idle_timeout: DEADLINE,
         ttl_default: 28 * day,
         ttl_max: 28 * day,
+        campaigns: Default::default(),
     }
 }
 

@@ -50,7 +50,8 @@ pub struct StoredCampaign {
 /// How far the audience was read, over all shards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
-    /// Rows (devices, or uploaded rows) in the shards when they were cut; 0 before.
+    /// Rows (devices, or uploaded rows) in the shards when they were cut, or, of those that were read to their end, as
+    /// many as were found; 0 before.
     pub rows: u64,
     /// Of these, rows looked at.
     pub scanned: u64,
@@ -242,6 +243,7 @@ pub struct CampaignDelivery {
     pub chunk: NotificationId,
     /// When its chunk was opened.
     pub created_at: Timestamp,
+    /// Without its variables.
     pub recipient: Recipient,
     pub ended: Ended,
 }
@@ -307,7 +309,8 @@ pub trait Campaigns: Send + Sync + 'static {
     /// How many campaigns of an app are not final.
     fn campaigns_unfinished(&self, app: &AppId) -> BoxFuture<'_, Result<u64>>;
 
-    /// Writes `standing` if the stored revision is one less than its.
+    /// Writes `standing` if the stored revision is one less than its; and only a complete upload begins to run, for one
+    /// may have begun anew since the caller looked.
     fn change(
         &self,
         app: &AppId,
@@ -319,8 +322,8 @@ pub trait Campaigns: Send + Sync + 'static {
     /// scheduled.
     fn append(&self, app: &AppId, id: CampaignId, block: Block) -> BoxFuture<'_, Result<Changed>>;
 
-    /// The shards of a campaign; the first call cuts its audience into at most `parts` and keeps them. Devices that
-    /// are registered afterwards are in none of them.
+    /// The shards of a campaign; the first call cuts its audience into at most `parts`, at least one, and keeps them.
+    /// Devices that are registered afterwards are in none of them. None when there is no such campaign in this app.
     fn shards(
         &self,
         app: &AppId,

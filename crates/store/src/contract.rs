@@ -19,7 +19,7 @@ pub mod listing;
 pub mod outcomes;
 pub mod recovery;
 
-pub use campaigns::chunks;
+pub use campaigns::{audiences, chunks, endings, steering, uploads};
 
 /// Makes one `#[test]` of each case. `$open` is an async function that returns an empty `Arc<dyn Store>` and
 /// whatever must live as long as it. The calling crate needs `tokio` with `macros` and `rt-multi-thread`.
@@ -96,6 +96,39 @@ macro_rules! contract_tests {
             a_closed_store_says_so,
             a_ping_answers,
         ]);
+        $crate::contract_tests!($open, steering: [
+            a_campaign_is_read_back_whole,
+            a_campaign_belongs_to_its_app,
+            a_campaign_is_made_once,
+            a_campaigns_key_belongs_to_its_body,
+            a_change_needs_the_revision_before,
+            racing_changes_are_one_after_the_other,
+            campaigns_are_listed_newest_first,
+            what_is_unfinished_comes_back,
+            old_campaigns_go_with_all_that_is_theirs,
+        ]);
+        $crate::contract_tests!($open, uploads: [
+            an_upload_grows_block_by_block,
+            a_block_that_does_not_fit_changes_nothing,
+            an_upload_may_begin_anew,
+            nothing_is_added_once_it_runs,
+            no_campaign_begins_over_half_an_upload,
+            a_row_is_found_by_whom_it_names,
+            uploaded_rows_reach_the_devices_of_now,
+            a_users_devices_are_never_torn_apart,
+            shards_of_an_upload_have_every_row_once,
+        ]);
+        $crate::contract_tests!($open, audiences: [
+            shards_have_every_device_once,
+            shards_are_cut_once,
+            devices_of_after_the_cut_are_in_no_shard,
+            only_devices_that_are_delivered_to_are_in_an_audience,
+            a_recipient_is_reached_as_it_is_now,
+            tags_and_filters_choose,
+            a_page_ends_at_its_limits,
+            nobody_is_an_audience_too,
+            a_count_says_how_far_it_looked,
+        ]);
         $crate::contract_tests!($open, chunks: [
             an_opened_chunk_comes_back_whole,
             opening_moves_the_cursor_in_the_same_step,
@@ -104,12 +137,14 @@ macro_rules! contract_tests {
             nothing_is_opened_once_it_is_over,
             racing_readers_open_each_page_once,
             a_page_of_nobody_moves_the_cursor_alone,
+            what_ends_at_once_is_recorded_with_the_opening,
+            open_chunks_are_paged_by_id,
+        ]);
+        $crate::contract_tests!($open, endings: [
             outcomes_of_chunks_add_up,
             an_ordinal_of_a_chunk_keeps_its_first_outcome,
             unknown_chunks_and_ordinals_are_passed_over,
             a_finished_chunk_is_forgotten,
-            what_ends_at_once_is_recorded_with_the_opening,
-            open_chunks_are_paged_by_id,
             what_was_not_simply_delivered_is_listed,
         ]);
     };

@@ -14,6 +14,7 @@ mod check;
 mod codec;
 mod config;
 mod devices;
+mod export;
 mod fault;
 mod file;
 mod health;
@@ -45,6 +46,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 pub use backup::{Copied, Progress, backup};
 pub use check::{Checked, Contents, check, check_copy};
 pub use config::{Config, OnCommit};
+pub use export::devices_of_app;
 pub use restore::{Restored, restore};
 
 use crate::{

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use fanfare_core::dispatch;
 use fanfare_core::feeder::{just_before, remaining};
-use fanfare_store::{Recovered, Result};
+use fanfare_store::{Ended, OutcomeBatch, Recovered, Result};
 use fanfare_types::{
-    Address, AddressKind, Delivery, Environment, Live, Permits, Progress, Target, Timestamp,
+    Address, AddressKind, Delivery, Environment, Live, Outcome, Permits, Progress, Reason, Target,
+    Timestamp,
 };
 
 use super::Args;
@@ -66,6 +68,11 @@ async fn close(live: &Live, ordinal: u32, args: &Args) -> Result<()> {
         args.live.remove(live.id);
     }
     Ok(())
+}
+
+/// How a notification ends of which nothing more is handed over.
+pub(super) fn over(live: &Live, now: Timestamp) -> Option<(Outcome, Reason)> {
+    dispatch::over(live.progress.is_cancelled(), live.options.expires_at, now)
 }
 
 /// The targets with these ordinals (ascending).
@@ -145,6 +152,37 @@ impl Feed {
             }
         }
         self.left.is_empty()
+    }
+
+    /// When its notification is over, what is left of it ends in the journal, and then in the books: that needs no
+    /// room. Returns whether it was over.
+    pub(super) async fn end_if_over(&mut self, args: &Args) -> Result<bool> {
+        let now = args.clock.now();
+        let Some((outcome, reason)) = over(&self.live, now) else {
+            return Ok(false);
+        };
+        let ended = |(ordinal, _): &(u32, Target)| Ended {
+            ordinal: *ordinal,
+            outcome,
+            reason: reason.clone(),
+            attempts: 0,
+            at: now,
+        };
+        let batch = OutcomeBatch {
+            app: self.live.app.clone(),
+            id: self.live.id,
+            ended: self.left.iter().map(ended).collect(),
+        };
+        args.store.record(vec![batch]).await?;
+        for (_, target) in self.left.drain(..) {
+            let sender = args.telemetry.sender(&self.live.app, target.channel);
+            sender.ended(outcome);
+            self.live.progress.recording();
+            if self.live.progress.ended(outcome) {
+                args.live.remove(self.live.id);
+            }
+        }
+        Ok(true)
     }
 
     fn deliveries(&mut self, mut permits: Permits, now: Timestamp) -> Vec<Delivery> {

@@ -1,19 +1,19 @@
 //! One walk over the unfinished notifications of the journal.
 //!
 //! Work waits for permits like any other. An app without room keeps one notification half fed and its later
-//! ones are met again by another pass, so memory is bounded by apps and one app's backlog stops no other.
+//! ones are met again by another pass, so memory is bounded by apps and one app's backlog stops no other. What is
+//! over needs no room: it ends in the journal.
 
 use std::collections::{HashMap, HashSet};
 
-use fanfare_core::dispatch::over;
-use fanfare_core::feeder::{just_before, remaining};
-use fanfare_store::{Ended, OutcomeBatch, Recovered, Result};
+use fanfare_core::feeder::Again;
+use fanfare_store::{Recovered, Result};
 use fanfare_types::{AppId, NotificationId, Timestamp};
 
 use super::Args;
-use super::feed::Feed;
+use super::feed::{Feed, over};
 
-/// Polls for room between looks at what has become due meanwhile.
+/// Polls for room between looks at what has become due, or is over, meanwhile.
 const POLLS_PER_LOOK: u32 = 50;
 
 /// Feeds everything due that is not live. Returns the next scheduled time.
@@ -23,8 +23,9 @@ pub(super) async fn walk(args: &Args) -> Result<Option<Timestamp>> {
         due: args.clock.now(),
         half_fed: HashMap::new(),
         unserved: HashSet::new(),
-        again_from: None,
+        again: Again::default(),
         losses_wait: false,
+        waits_until: None,
         unserved_until: None,
     };
     walk.take_in_lost().await?;
@@ -44,10 +45,12 @@ struct Walk<'a> {
     half_fed: HashMap<AppId, Feed>,
     /// Apps that are in the journal and not in the configuration; their work waits there.
     unserved: HashSet<AppId>,
-    /// Where the next pass begins, if one is needed.
-    again_from: Option<Option<NotificationId>>,
+    /// What could not be taken in yet.
+    again: Again,
     /// Apps without room have notifications that lost deliveries.
     losses_wait: bool,
+    /// When the first of what waits behind something half fed expires.
+    waits_until: Option<Timestamp>,
     /// When the first of what waits for an app that is not served expires.
     unserved_until: Option<Timestamp>,
 }
@@ -71,18 +74,16 @@ impl Walk<'_> {
 
     async fn meet(&mut self, recovered: Recovered) -> Result<()> {
         let (id, app) = (recovered.record.id, recovered.record.app.clone());
-        if !self.args.admission.serves(&app) {
-            if self.unserved.insert(app.clone()) {
-                tracing::warn!(%app, "journal holds work of an app that is not configured, it waits");
-            }
-            return self.leave(recovered).await;
+        let is_served = self.args.admission.serves(&app);
+        if !is_served && self.unserved.insert(app.clone()) {
+            tracing::warn!(%app, "journal holds work of an app that is not configured, it waits");
         }
+        // Also of an app that is not served: what its pools handed over before it went is still answered.
         if self.args.live.contains(id) {
             return Ok(());
         }
-        if self.half_fed.contains_key(&app) {
-            self.meet_again(id);
-            return Ok(());
+        if !is_served || self.half_fed.contains_key(&app) {
+            return self.leave(recovered, is_served).await;
         }
         let terminal = recovered.counts.terminal();
         let mut feed = Feed::of(recovered);
@@ -108,7 +109,7 @@ impl Walk<'_> {
             }
             Some(_) => {
                 self.args.live.remove(id);
-                self.meet_again(id);
+                self.again.meet(id);
             }
             None => self.args.live.remove(id),
         }
@@ -124,54 +125,36 @@ impl Walk<'_> {
                 // When the app comes back it is looked at again.
                 continue;
             }
-            if self.half_fed.contains_key(&live.app) {
+            let must_wait = self.half_fed.contains_key(&live.app);
+            let is_over = over(&live, self.args.clock.now()).is_some();
+            if must_wait && !is_over {
                 self.losses_wait = true;
+                sooner(&mut self.waits_until, live.options.expires_at);
                 continue;
             }
             let mut feed = Feed::again(&live, self.args).await?;
-            if !feed.push(self.args) {
+            if must_wait {
+                feed.end_if_over(self.args).await?;
+            } else if !feed.push(self.args) {
                 self.half_fed.insert(live.app.clone(), feed);
             }
         }
         Ok(())
     }
 
-    /// Of an app that is not served: it waits in the journal for the app, and ends there when its time is over.
-    async fn leave(&mut self, recovered: Recovered) -> Result<()> {
-        // What its pools handed over before the app went is still answered.
-        if self.args.live.contains(recovered.record.id) {
+    /// Of an app that is not served, or has no room: it waits in the journal, and ends there when its time is over.
+    async fn leave(&mut self, recovered: Recovered, is_served: bool) -> Result<()> {
+        let (id, expires_at) = (recovered.record.id, recovered.record.options.expires_at);
+        if Feed::of(recovered).end_if_over(self.args).await? {
             return Ok(());
         }
-        let now = self.args.clock.now();
-        let expires_at = recovered.record.options.expires_at;
-        let Some((outcome, reason)) = over(recovered.cancelled, expires_at, now) else {
-            let until = self
-                .unserved_until
-                .map_or(expires_at, |until| until.min(expires_at));
-            self.unserved_until = Some(until);
-            return Ok(());
-        };
-        let count = u32::try_from(recovered.record.targets.len()).unwrap_or(u32::MAX);
-        let ended = |ordinal| Ended {
-            ordinal,
-            outcome,
-            reason: reason.clone(),
-            attempts: 0,
-            at: now,
-        };
-        let batch = OutcomeBatch {
-            app: recovered.record.app,
-            id: recovered.record.id,
-            ended: remaining(count, &recovered.done)
-                .into_iter()
-                .map(ended)
-                .collect(),
-        };
-        self.args.store.record(vec![batch]).await
-    }
-
-    fn meet_again(&mut self, id: NotificationId) {
-        self.again_from.get_or_insert_with(|| just_before(id));
+        if is_served {
+            self.again.meet(id);
+            sooner(&mut self.waits_until, expires_at);
+        } else {
+            sooner(&mut self.unserved_until, expires_at);
+        }
+        Ok(())
     }
 
     /// Waits while work waits for permits and there is nothing else to do. Returns where the next pass begins;
@@ -180,7 +163,7 @@ impl Walk<'_> {
         let mut progress = self.half_fed.is_empty();
         let mut polls = 0;
         loop {
-            if progress && let Some(from) = self.again_from.take() {
+            if progress && let Some(from) = self.again.take() {
                 return Ok(Some(from));
             }
             if self.half_fed.is_empty() {
@@ -192,15 +175,39 @@ impl Walk<'_> {
                 self.take_in_lost().await?;
             }
             polls += 1;
-            if polls % POLLS_PER_LOOK == 0 && self.more_is_due().await? {
-                return Ok(Some(None));
+            if polls % POLLS_PER_LOOK == 0 {
+                let now = self.args.clock.now();
+                progress |= self.end_half_fed(now).await?;
+                if self.more_is_over(now).await? || self.more_is_due(now).await? {
+                    return Ok(Some(None));
+                }
             }
         }
     }
 
+    /// Ends what is half fed and over. Returns whether there was any.
+    async fn end_half_fed(&mut self, now: Timestamp) -> Result<bool> {
+        let is_over = |_: &AppId, feed: &mut Feed| over(&feed.live, now).is_some();
+        let ended: Vec<_> = self.half_fed.extract_if(is_over).collect();
+        let any = !ended.is_empty();
+        for (_, mut feed) in ended {
+            feed.end_if_over(self.args).await?;
+        }
+        Ok(any)
+    }
+
+    /// Whether something is over that waits behind what is half fed; the next pass ends it.
+    async fn more_is_over(&mut self, now: Timestamp) -> Result<bool> {
+        if self.waits_until.is_none_or(|until| now < until) {
+            return Ok(false);
+        }
+        self.waits_until = None;
+        self.take_in_lost().await?;
+        Ok(true)
+    }
+
     /// Whether something scheduled has become due since the last pass began; the next one takes it in.
-    async fn more_is_due(&mut self) -> Result<bool> {
-        let now = self.args.clock.now();
+    async fn more_is_due(&mut self, now: Timestamp) -> Result<bool> {
         let next = self.args.store.next_due(self.due).await?;
         let more = next.is_some_and(|at| at <= now);
         if more {
@@ -219,4 +226,8 @@ impl Walk<'_> {
         });
         self.half_fed.len() < before
     }
+}
+
+fn sooner(earliest: &mut Option<Timestamp>, at: Timestamp) {
+    *earliest = Some(earliest.map_or(at, |earliest| earliest.min(at)));
 }

@@ -88,13 +88,19 @@ impl Pool {
             let Some(job) = self.lanes.take(room, world.now) else {
                 break;
             };
+            let lane = job.delivery.live.options.lane;
             let mut job = match self.check(job, budget, world) {
                 Checked::Good(job) => job,
-                Checked::Gone => continue,
+                Checked::Gone => {
+                    // Bulk has had its turn: otherwise much that is old would be looked at before the next urgent one.
+                    if lane == Lane::Urgent {
+                        self.lanes.give_turn_back();
+                    }
+                    continue;
+                }
                 Checked::Enough => break,
             };
             job.is_probe = budget.is_probe;
-            let lane = job.delivery.live.options.lane;
             self.connections.on_handed(connection, lane);
             room.all -= 1;
             room.bulk = room.bulk.min(room.all);
@@ -107,7 +113,7 @@ impl Pool {
             return self.lanes.len() < waiting;
         }
         budget.pushes -= batch.len();
-        self.pacing.take(batch.len());
+        self.pacing.take(batch.len(), world.now);
         self.ramp.take(batch.len());
         if budget.is_probe {
             self.breaker.on_probe();

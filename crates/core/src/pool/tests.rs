@@ -352,6 +352,37 @@ fn old_bulk_does_not_hold_up_fresh_urgent() {
 }
 
 #[test]
+fn old_bulk_whose_turn_it_is_does_not_hold_up_urgent_either() {
+    let mut rig = apns();
+    rig.work(10_000, Lane::Bulk);
+    let handed = rig.handed();
+    rig.now = rig.now + 31 * SECOND;
+    rig.answer_all(handed, Verdict::Accepted);
+    assert_eq!(rig.rerouted(), 100, "as many as could go");
+    rig.work(20, Lane::Urgent);
+    assert_eq!(rig.handed().len(), 20);
+}
+
+#[test]
+fn bulk_does_not_go_in_the_turn_of_urgent_that_is_read_again() {
+    let mut rig = Rig::new(Channel::IosPush, |_| {});
+    rig.work(20, Lane::Urgent);
+    for ordinal in 0..20 {
+        rig.revocations.revoke(device(ordinal), rig.now);
+    }
+    rig.now = rig.now + SECOND;
+    rig.work(20, Lane::Bulk);
+    rig.work(20, Lane::Urgent);
+    rig.token();
+    rig.up(0, 100);
+    assert_eq!(rig.rerouted(), 20);
+    let handed = rig.handed();
+    let lanes = handed.iter().map(|h| h.job.delivery.live.options.lane);
+    assert_eq!(lanes.take_while(|lane| *lane == Lane::Urgent).count(), 8);
+    assert_eq!(handed.len(), 40);
+}
+
+#[test]
 fn a_throttled_project_pauses_everything_and_then_goes_slower() {
     let mut rig = Rig::open(Channel::Fcm, |limits| limits.rate_max = Some(100));
     rig.now = rig.now + SECOND;

@@ -332,6 +332,17 @@ impl Books {
         }
     }
 
+    /// The feeder says that it ends, though it is not in memory.
+    pub(crate) fn ends_unsent(&mut self, key: Key, outcome: Outcome, now: Timestamp) {
+        let fate = self.fate(key);
+        assert_eq!(fate.place, Place::Nowhere, "{key:?}");
+        match outcome {
+            Outcome::Expired => assert!(now >= fate.expires_at, "{key:?} expires early"),
+            Outcome::Cancelled => {}
+            _ => panic!("{key:?} ends as {outcome} and was never sent"),
+        }
+    }
+
     /// The provider took it. Twice is only right when an answer was never seen.
     pub(crate) fn took(&mut self, key: Key) -> bool {
         let fate = self.fate(key);

@@ -27,6 +27,7 @@ seen! {
     Scheduled = "a scheduled send",
     Fed = "a delivery fed from the journal",
     HalfFed = "a notification half fed for want of permits",
+    EndedInJournal = "a notification that expired or was cancelled while it waited for room",
     CancelAcknowledged = "a cancel acknowledged while deliveries live",
     CancelledScheduled = "a cancel of what was never in memory",
     Created = "a row created",

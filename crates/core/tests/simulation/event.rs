@@ -95,6 +95,8 @@ pub(crate) enum Task {
     CancelWritten(usize, NotificationId),
     CancelEnded(NotificationId),
     Walk(Box<Walk>),
+    /// The walk waits for the end of something to be journaled.
+    Ending(Box<Walk>),
     Bury(Box<Suspect>, u32),
     /// Make a provider token for a pool's life.
     Renewed(usize, u64, Result<(Duration, Duration), bool>),

@@ -5,10 +5,11 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use fanfare_core::feeder::{Next, just_before, remaining};
+use fanfare_core::dispatch::over;
+use fanfare_core::feeder::{Again, Next, remaining};
 use fanfare_types::{
-    Address, AddressKind, Delivery, Environment, Live, NotificationId, NotificationRecord, Permits,
-    Target, Timestamp,
+    Address, AddressKind, Delivery, Environment, Live, NotificationId, NotificationRecord, Outcome,
+    Permits, Target, Timestamp,
 };
 
 use crate::accept::live;
@@ -17,6 +18,7 @@ use crate::coverage::Seen;
 use crate::event::{Actor, Event, Msg, Task};
 use crate::gateway::{Drain, feeder_limits};
 use crate::sim::Sim;
+use crate::store::{Trouble, Write, Wrote};
 
 /// A walk under way.
 pub(crate) struct Walk {
@@ -27,13 +29,19 @@ pub(crate) struct Walk {
     after: Option<NotificationId>,
     page: VecDeque<Recovered>,
     half_fed: BTreeMap<usize, Feed>,
-    again_from: Option<Option<NotificationId>>,
+    again: Again,
     progress: bool,
     polls: u32,
     /// Notifications that lost deliveries and that others still work on.
     lost: VecDeque<Arc<Live>>,
     /// Apps without room have such notifications.
     losses_wait: bool,
+    /// When the first of what waits behind something half fed expires.
+    waits_until: Option<Timestamp>,
+    /// A pass over all follows the look at what was lost.
+    pass_all: bool,
+    /// What is over, while the journal is told how it ends.
+    ending: Option<(Feed, Outcome)>,
 }
 
 enum Stage {
@@ -65,7 +73,7 @@ struct Feed {
     left: VecDeque<(u32, Target)>,
 }
 
-/// Polls for room between looks at what has become due meanwhile.
+/// Polls for room between looks at what has become due, or is over, meanwhile.
 const POLLS_PER_LOOK: u32 = 50;
 
 impl Sim {
@@ -95,17 +103,20 @@ impl Sim {
                 let walk = Walk {
                     life: self.g.life(Actor::Feeder),
                     due: now,
-                    stage: Stage::Page,
+                    stage: Stage::Lost,
                     after: None,
                     page: VecDeque::new(),
                     half_fed: BTreeMap::new(),
-                    again_from: None,
+                    again: Again::default(),
                     progress: false,
                     polls: 0,
                     lost: VecDeque::new(),
                     losses_wait: false,
+                    waits_until: None,
+                    pass_all: true,
+                    ending: None,
                 };
-                self.read_then(Task::Walk(Box::new(walk)));
+                self.begin_lost(Box::new(walk));
             }
         }
     }
@@ -179,7 +190,9 @@ impl Sim {
         let ids = self.store.page(walk.due, walk.after, feeder_limits().page);
         let Some(last) = ids.last() else {
             walk.polls = 0;
-            return self.begin_lost(walk);
+            walk.progress = walk.half_fed.is_empty();
+            walk.stage = Stage::Room;
+            return self.read_then(Task::Walk(walk));
         };
         walk.after = Some(*last);
         for id in ids {
@@ -201,12 +214,17 @@ impl Sim {
             if self.g.live.contains_key(&id) {
                 continue;
             }
-            if walk.half_fed.contains_key(&app) {
-                walk.meet_again(id);
-                continue;
-            }
             let terminal = recovered.done.len();
             let feed = Feed::of(recovered);
+            if walk.half_fed.contains_key(&app) {
+                if let Some(outcome) = outcome(&feed.live, self.now()) {
+                    walk.stage = Stage::Meet;
+                    return self.end(walk, feed, outcome);
+                }
+                walk.again.meet(id);
+                walk.wait_until(feed.live.options.expires_at);
+                continue;
+            }
             self.g.enter(&feed.live);
             walk.stage = Stage::Fresh(Box::new(feed), terminal);
             return self.read_then(Task::Walk(walk));
@@ -234,7 +252,7 @@ impl Sim {
             }
         } else {
             self.g.live.remove(&id);
-            walk.meet_again(id);
+            walk.again.meet(id);
         }
         walk.stage = Stage::Meet;
         self.read_then(Task::Walk(walk));
@@ -254,15 +272,17 @@ impl Sim {
     fn take_in_lost(&mut self, mut walk: Box<Walk>) {
         while let Some(live) = walk.lost.pop_front() {
             let app = self.app(&live.app);
-            if walk.half_fed.contains_key(&app) {
+            let is_over = outcome(&live, self.now()).is_some();
+            if walk.half_fed.contains_key(&app) && !is_over {
                 walk.losses_wait = true;
+                walk.wait_until(live.options.expires_at);
                 continue;
             }
             walk.stage = Stage::Again(Lost::take(live));
             return self.read_then(Task::Walk(walk));
         }
-        if walk.polls == 0 {
-            walk.progress = walk.half_fed.is_empty();
+        if std::mem::take(&mut walk.pass_all) {
+            return self.pass(walk, None);
         }
         walk.stage = Stage::Room;
         self.read_then(Task::Walk(walk));
@@ -293,11 +313,15 @@ impl Sim {
         if !feed.left.is_empty() {
             self.mark(Seen::LostAmongOthers);
         }
+        walk.stage = Stage::Lost;
+        let app = self.app(&feed.live.app);
+        if walk.half_fed.contains_key(&app) {
+            let outcome = outcome(&feed.live, self.now()).expect("it was over before");
+            return self.end(walk, feed, outcome);
+        }
         if !self.push(&mut feed) {
-            let app = self.app(&feed.live.app);
             walk.half_fed.insert(app, feed);
         }
-        walk.stage = Stage::Lost;
         self.read_then(Task::Walk(walk));
     }
 
@@ -308,6 +332,16 @@ impl Sim {
                 return self.begin_lost(walk);
             }
             if walk.polls.is_multiple_of(POLLS_PER_LOOK) {
+                if let Some((feed, outcome)) = walk.take_over(self.now()) {
+                    walk.progress = true;
+                    walk.stage = Stage::Room;
+                    return self.end(walk, feed, outcome);
+                }
+                if walk.waits_until.is_some_and(|until| until <= self.now()) {
+                    walk.waits_until = None;
+                    walk.pass_all = true;
+                    return self.begin_lost(walk);
+                }
                 if self.read_fails() {
                     return self.walked(Err(()));
                 }
@@ -319,7 +353,7 @@ impl Sim {
             }
         }
         if walk.progress
-            && let Some(from) = walk.again_from.take()
+            && let Some(from) = walk.again.take()
         {
             return self.pass(walk, from);
         }
@@ -331,6 +365,38 @@ impl Sim {
         walk.stage = Stage::Room;
         let poll = feeder_limits().room_poll;
         self.later(poll, Event::Task(Task::Walk(walk)));
+    }
+
+    /// What is left of this one is over, and ends in the journal.
+    fn end(&mut self, mut walk: Box<Walk>, feed: Feed, outcome: Outcome) {
+        self.mark(Seen::EndedInJournal);
+        let ended = feed.left.iter().map(|(ordinal, _)| *ordinal);
+        let ended: Vec<_> = ended.map(|n| (feed.live.id, n, outcome)).collect();
+        for (id, ordinal, outcome) in &ended {
+            self.books
+                .ends_unsent((*id, *ordinal), *outcome, self.now());
+        }
+        walk.ending = Some((feed, outcome));
+        self.write(Write::Record(ended), Task::Ending(walk));
+    }
+
+    /// The journal was told; so are the books, and the walk goes on.
+    pub(crate) fn ended_unsent(&mut self, mut walk: Box<Walk>, wrote: Result<Wrote, Trouble>) {
+        if self.g.life(Actor::Feeder) != walk.life || self.g.drain != Drain::No {
+            return;
+        }
+        let (mut feed, outcome) = walk.ending.take().expect("it was being ended");
+        if wrote.is_err() {
+            return self.walked(Err(()));
+        }
+        for _ in feed.left.drain(..) {
+            feed.live.progress.recording();
+            if feed.live.progress.ended(outcome) {
+                self.g.live.remove(&feed.live.id);
+            }
+        }
+        drop(feed);
+        self.walk_on(walk);
     }
 
     fn pass(&mut self, mut walk: Box<Walk>, from: Option<NotificationId>) {
@@ -381,9 +447,24 @@ impl fmt::Debug for Walk {
 }
 
 impl Walk {
-    fn meet_again(&mut self, id: NotificationId) {
-        self.again_from.get_or_insert_with(|| just_before(id));
+    fn wait_until(&mut self, expires_at: Timestamp) {
+        let until = self.waits_until.get_or_insert(expires_at);
+        *until = (*until).min(expires_at);
     }
+
+    /// Something that is half fed and over.
+    fn take_over(&mut self, now: Timestamp) -> Option<(Feed, Outcome)> {
+        let mut half_fed = self.half_fed.iter();
+        let (app, outcome) =
+            half_fed.find_map(|(app, feed)| Some((*app, outcome(&feed.live, now)?)))?;
+        Some((self.half_fed.remove(&app)?, outcome))
+    }
+}
+
+/// How a notification ends of which nothing more is handed over.
+fn outcome(live: &Live, now: Timestamp) -> Option<Outcome> {
+    let over = over(live.progress.is_cancelled(), live.options.expires_at, now);
+    over.map(|(outcome, _)| outcome)
 }
 
 /// Ordinals that were taken to be looked up; they are lost again when that comes to nothing.

@@ -7,7 +7,7 @@ use fanfare_core::pool::{ConnectionId, Effect, Ended, Job, Limits, Pool, Returne
 use fanfare_core::retry;
 use fanfare_core::revocations::Standing;
 use fanfare_core::token::Generation;
-use fanfare_types::{Channel, Delivery, Lane, Verdict};
+use fanfare_types::{Channel, Lane, Verdict};
 
 use crate::books::{Fate, Key, Place};
 use crate::coverage::Seen;
@@ -281,9 +281,6 @@ impl Sim {
             Effect::RenewToken => self.renew(pool),
             Effect::End(batch) => {
                 for ended in &batch {
-                    if ended.verdict.is_none() {
-                        self.had_its_turn(pool, &ended.finished.delivery);
-                    }
                     self.mark_end(ended);
                     self.books.ended(ended, now);
                 }
@@ -291,9 +288,6 @@ impl Sim {
             }
             Effect::Reroute(batch) => {
                 self.mark(Seen::StaleAtPool);
-                for delivery in &batch {
-                    self.had_its_turn(pool, delivery);
-                }
                 self.post(Actor::Dispatcher, here, Msg::Deliveries(batch));
             }
             Effect::WakeAt(at) => {
@@ -380,13 +374,7 @@ impl Sim {
         }
     }
 
-    /// An urgent delivery whose turn it was, and that did not go after all.
-    fn had_its_turn(&mut self, pool: usize, delivery: &Delivery) {
-        let urgent = delivery.live.options.lane == Lane::Urgent;
-        self.g.pools[pool].streak += u32::from(urgent);
-    }
-
-    /// While urgent deliveries wait that could go, bulk goes once in so many of them.
+    /// While urgent deliveries wait that could go, bulk goes once in so many of them that went.
     /// Returns how many went.
     fn check_order(&mut self, pool: usize) -> usize {
         let order = std::mem::take(&mut self.g.pools[pool].order);

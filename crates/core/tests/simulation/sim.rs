@@ -210,7 +210,8 @@ impl Sim {
             | Task::Applied(..)
             | Task::Recorded(..)
             | Task::CancelWritten(..)
-            | Task::CancelEnded(..) => unreachable!("these wait for a write"),
+            | Task::CancelEnded(..)
+            | Task::Ending(_) => unreachable!("these wait for a write"),
         }
     }
 
@@ -381,6 +382,7 @@ impl Sim {
             Task::Recorded(life, endings, delay) => self.recorded(life, endings, delay, wrote),
             Task::CancelWritten(app, id) => self.cancel_written(app, id, wrote),
             Task::CancelEnded(id) => self.cancel_ended(id, wrote),
+            Task::Ending(walk) => self.ended_unsent(walk, wrote),
             other => unreachable!("{other:?} waits for no write"),
         }
     }

@@ -87,6 +87,11 @@ Look up what became of it (put the id of the answer before in place of ID):
   curl -s {url}/v1/notifications/ID -H 'Authorization: Bearer {key}'
   curl -s {url}/v1/notifications/ID/deliveries -H 'Authorization: Bearer {key}'
 
+Send everybody a campaign, and watch it (the key may also be in FANFARE_KEY, the URL in FANFARE_URL):
+
+  fanfare campaign create --url {url} --key {key} \
+    --name hello --title 'Hello, everybody' --all --start --watch
+
 What the provider saw:
 
   curl -s {control}/books/requests

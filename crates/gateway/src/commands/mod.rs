@@ -6,9 +6,13 @@
     reason = "commands talk to people"
 )]
 
+pub mod campaign;
 pub mod check;
 pub mod demo;
 pub mod dev;
+pub mod devices;
+mod format;
+pub(crate) mod gateway;
 pub mod jwt;
 pub mod keys;
 pub mod send;
@@ -17,6 +21,8 @@ pub mod simulate;
 pub mod store;
 
 use anyhow::Context;
+pub(crate) use format::Format;
+use serde_json::{Map, Value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -66,4 +72,30 @@ async fn asked_to_end() -> anyhow::Result<()> {
 fn http_client() -> anyhow::Result<reqwest::Client> {
     let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30));
     client.build().context("making an HTTP client")
+}
+
+/// `name=value` of a flag.
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write name=value")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// The message of a request, of what was given.
+fn message(title: Option<&str>, body: Option<&str>, data: &[(String, String)]) -> Value {
+    let mut message = Map::new();
+    for (name, text) in [("title", title), ("body", body)] {
+        if let Some(text) = text {
+            message.insert(name.to_owned(), text.into());
+        }
+    }
+    if !data.is_empty() {
+        message.insert("data".to_owned(), object(data));
+    }
+    message.into()
+}
+
+fn object(pairs: &[(String, String)]) -> Value {
+    let pairs = pairs.iter();
+    let pairs = pairs.map(|(name, value)| (name.clone(), Value::from(value.clone())));
+    pairs.collect::<Map<_, _>>().into()
 }

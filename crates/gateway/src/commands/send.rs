@@ -3,18 +3,17 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+use reqwest::Method;
 use serde_json::{Value, json};
+
+use super::gateway::{Access, Gateway, answer};
 
 /// Send one notification through a running gateway, and say what became of it.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The gateway's API.
-    #[arg(long, default_value = "http://127.0.0.1:8080", env = "FANFARE_URL")]
-    url: String,
-    /// A service API key.
-    #[arg(long, env = "FANFARE_KEY", hide_env_values = true)]
-    key: String,
+    #[command(flatten)]
+    access: Access,
     /// A user to send to (may be repeated).
     #[arg(long = "user", required_unless_present_any = ["devices", "file"])]
     users: Vec<String>,
@@ -26,7 +25,7 @@ pub struct Args {
     #[arg(long)]
     body: Option<String>,
     /// Data for the app, `name=value` (may be repeated).
-    #[arg(long = "data", value_parser = data)]
+    #[arg(long = "data", value_parser = super::name_and_value)]
     data: Vec<(String, String)>,
     /// A file with the whole request body as JSON, instead of the flags above.
     #[arg(long, conflicts_with_all = ["users", "devices", "title", "body", "data"])]
@@ -42,19 +41,14 @@ pub struct Args {
     json: bool,
 }
 
-fn data(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("write name=value")?;
-    Ok((name.to_owned(), value.to_owned()))
-}
-
 pub fn run(args: &Args) -> anyhow::Result<()> {
     super::runtime()?.block_on(send(args))
 }
 
 async fn send(args: &Args) -> anyhow::Result<()> {
-    let client = super::http_client()?;
-    let url = format!("{}/v1/notifications", args.url.trim_end_matches('/'));
-    let mut request = client.post(&url).bearer_auth(&args.key).json(&body(args)?);
+    let gateway = args.access.gateway()?;
+    let mut request = gateway.request(Method::POST, "/v1/notifications");
+    request = request.json(&body(args)?);
     if let Some(key) = &args.idempotency_key {
         request = request.header("idempotency-key", key);
     }
@@ -65,7 +59,7 @@ async fn send(args: &Args) -> anyhow::Result<()> {
         .to_owned();
     let shown = match args.wait {
         None => accepted,
-        Some(seconds) => wait(&client, args, &format!("{url}/{id}"), seconds).await?,
+        Some(seconds) => wait(&gateway, &id, seconds).await?,
     };
     if args.json {
         println!("{shown}");
@@ -95,20 +89,7 @@ fn body(args: &Args) -> anyhow::Result<Value> {
         return serde_json::from_slice(&text)
             .with_context(|| format!("{} is not JSON", path.display()));
     }
-    let mut message = serde_json::Map::new();
-    for (name, text) in [("title", &args.title), ("body", &args.body)] {
-        if let Some(text) = text {
-            message.insert(name.to_owned(), json!(text));
-        }
-    }
-    if !args.data.is_empty() {
-        let data: serde_json::Map<_, _> = args
-            .data
-            .iter()
-            .map(|(name, value)| (name.clone(), json!(value)))
-            .collect();
-        message.insert("data".to_owned(), Value::Object(data));
-    }
+    let message = super::message(args.title.as_deref(), args.body.as_deref(), &args.data);
     let to = if args.devices.is_empty() {
         json!({ "users": args.users })
     } else {
@@ -117,49 +98,12 @@ fn body(args: &Args) -> anyhow::Result<Value> {
     Ok(json!({ "to": to, "message": message }))
 }
 
-/// Sends a request and reads its answer.
-pub(crate) async fn answer(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
-    read(
-        request
-            .send()
-            .await
-            .context("the gateway does not answer")?,
-    )
-    .await
-}
-
-/// Reads an answer's JSON; a refusal becomes an error with every fault in it.
-pub(crate) async fn read(response: reqwest::Response) -> anyhow::Result<Value> {
-    let status = response.status();
-    let answer: Value = response
-        .json()
-        .await
-        .with_context(|| format!("the gateway answered {status} without JSON"))?;
-    if status.is_success() {
-        return Ok(answer);
-    }
-    let mut text = format!(
-        "{status}: {}",
-        answer["detail"].as_str().unwrap_or("refused")
-    );
-    for fault in answer["errors"].as_array().into_iter().flatten() {
-        let field = |name| fault[name].as_str().unwrap_or_default();
-        text.push_str(&format!("\n  {}: {}", field("field"), field("detail")));
-    }
-    bail!(text)
-}
-
-async fn wait(
-    client: &reqwest::Client,
-    args: &Args,
-    url: &str,
-    seconds: u64,
-) -> anyhow::Result<Value> {
+async fn wait(gateway: &Gateway, id: &str, seconds: u64) -> anyhow::Result<Value> {
     let view = async {
         let mut tick = tokio::time::interval(Duration::from_millis(100));
         loop {
             tick.tick().await;
-            let view = answer(client.get(url).bearer_auth(&args.key)).await?;
+            let view = gateway.get(&format!("/v1/notifications/{id}")).await?;
             if !matches!(view["state"].as_str(), Some("sending" | "scheduled")) {
                 return anyhow::Ok(view);
             }

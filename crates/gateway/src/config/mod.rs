@@ -5,6 +5,7 @@
 //! credentials are usable. Nothing half-valid leaves this module.
 
 mod apps;
+pub mod campaigns;
 mod faults;
 mod jwt;
 pub mod limits;
@@ -54,7 +55,7 @@ impl std::fmt::Display for Unusable {
 impl std::error::Error for Unusable {}
 
 /// Variables of other commands, which are no part of the configuration.
-const OTHER_VARIABLES: [&str; 2] = ["FANFARE_KEY", "FANFARE_URL"];
+const OTHER_VARIABLES: [&str; 3] = ["FANFARE_KEY", "FANFARE_KEY_FILE", "FANFARE_URL"];
 
 /// Reads a file and the process's environment.
 pub fn load(path: &Path) -> Result<Config, Unusable> {

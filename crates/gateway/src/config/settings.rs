@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fanfare_telemetry::logs;
 
+use super::campaigns::{self, Campaigns};
 use super::limits::{self, Limits};
 use super::section::Section;
 
@@ -23,6 +24,7 @@ pub struct Settings {
     pub sender_threads: usize,
     pub store: Store,
     pub limits: Limits,
+    pub campaigns: Campaigns,
     pub registry: Registry,
     pub journal: Journal,
     pub cleanup: Cleanup,
@@ -102,6 +104,7 @@ impl Default for Settings {
                 cache_bytes: 8 << 20,
             },
             limits: Limits::default(),
+            campaigns: Campaigns::default(),
             registry: Registry {
                 devices_per_user_max: 100,
                 shards: 8,
@@ -166,6 +169,7 @@ pub(crate) fn read(root: &Section<'_>) -> Settings {
         sender_threads: root.integer("sender_threads", default.sender_threads, 1..=256),
         store: store(root.section("store"), &default.store),
         limits: limits::read(root.section("limits"), &default.limits),
+        campaigns: campaigns::read(root.section("campaigns"), &default.campaigns),
         registry: registry(root.section("registry"), default.registry),
         journal: journal(root.section("journal"), &default.journal),
         cleanup: cleanup(root.section("cleanup"), &default.cleanup),

@@ -126,6 +126,44 @@ fn the_guards_defaults_are_its_own() {
 }
 
 #[test]
+fn the_campaigns_defaults_are_its_own() {
+    let (campaigns, own) = (
+        Settings::default().campaigns,
+        fanfare_actors::campaigns::Limits::default(),
+    );
+    let door = fanfare_ingress::config::Campaigns::default();
+    assert_eq!(campaigns.unfinished_max as u64, own.unfinished_max);
+    assert_eq!(campaigns.window, own.window);
+    assert_eq!(campaigns.upload_rows_max as u64, own.upload_rows_max);
+    assert_eq!(campaigns.facts, own.facts);
+    assert_eq!(campaigns.watchers_max, door.watchers_max);
+    assert_eq!(campaigns.upload_idle, door.upload_idle);
+    assert_eq!(door.upload_rows_max, own.upload_rows_max);
+    assert_eq!(campaigns.upload_row_bytes_max, door.upload_row_bytes_max);
+}
+
+#[test]
+fn every_fault_of_campaigns_is_named() {
+    let text = format!(
+        "[campaigns]\nunfinished_max = 0\nwindow = 100\nupload_rows_max = \"many\"\nupload_idle = 60\nwatchers_max = 0\nfacts = 1\nshards = 4\n{MINIMAL}"
+    );
+    let found = faults(&text, &[]);
+    let expect = [
+        "line 2: campaigns.unfinished_max: must be between 1 and",
+        "line 3: campaigns.window: must be between 1024 and",
+        "line 4: campaigns.upload_rows_max: expected an integer",
+        "line 5: campaigns.upload_idle: expected a string",
+        "line 6: campaigns.watchers_max: must be between",
+        "line 7: campaigns.facts: expected true or false",
+        "line 8: campaigns.shards: is not known here",
+    ];
+    assert_eq!(found.len(), expect.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expect) {
+        assert!(found.starts_with(expected), "{found} / {expected}");
+    }
+}
+
+#[test]
 fn limits_that_contradict_each_other_are_faults() {
     let text = format!(
         "[limits]\nbodies_max = \"1MiB\"\nttl_max = \"1d\"\n[link]\nqueue_max = 63\nreconnect_max = \"10ms\"\n{MINIMAL}"

@@ -54,6 +54,13 @@ settings! {
     waiting limits.call_timeout = "limits.call_timeout";
     waiting limits.fresh_for = "limits.fresh_for";
     waiting limits.revocations_max = "limits.revocations_max";
+    waiting campaigns.unfinished_max = "campaigns.unfinished_max";
+    waiting campaigns.window = "campaigns.window";
+    waiting campaigns.upload_rows_max = "campaigns.upload_rows_max";
+    waiting campaigns.upload_row_bytes_max = "campaigns.upload_row_max";
+    waiting campaigns.upload_idle = "campaigns.upload_idle";
+    waiting campaigns.watchers_max = "campaigns.watchers_max";
+    waiting campaigns.facts = "campaigns.facts";
     live registry.devices_per_user_max = "registry.devices_per_user_max";
     waiting registry.shards = "registry.shards";
     waiting registry.users_max = "registry.users_max";

@@ -14,4 +14,5 @@ mod routes;
 pub(crate) use patch::faults_of as patch_faults;
 #[cfg(test)]
 pub(crate) use register::faults_of as register_faults;
+pub(crate) use register::read as registration;
 pub(crate) use routes::routes;

@@ -12,7 +12,7 @@ use crate::endpoint;
 use crate::fields::{Faults, Fields};
 
 /// The command in a body, or all that is wrong with it.
-pub(super) fn read(value: Value, tenant: Option<String>) -> Result<Register, Vec<Fault>> {
+pub(crate) fn read(value: Value, tenant: Option<String>) -> Result<Register, Vec<Fault>> {
     let mut faults = Faults::default();
     let command = Fields::of(value, "", &mut faults).and_then(|fields| members(fields, tenant));
     match command {

@@ -2,24 +2,21 @@
 
 use fanfare_store::{DeliveryPage, DeliveryRow};
 use fanfare_types::{NotificationId, Outcome};
-use http::StatusCode;
 use serde::Serialize;
 use utoipa::{IntoParams, ToSchema};
 
-use super::cursor;
-use crate::fields::{Faults, shown};
-use crate::problem::Problem;
+use crate::paging::Pages;
 
-const LIMIT_DEFAULT: usize = 100;
-const LIMIT_MAX: usize = 1000;
+pub(super) const PAGES: Pages = Pages {
+    limit_default: 100,
+    limit_max: 1000,
+    outcomes: Outcome::ALL,
+};
 
 /// Which deliveries, and how many.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(
-    dead_code,
-    reason = "documentation of `Page::read`; a test compares the two"
-)]
+#[expect(dead_code, reason = "documentation of the query that `Page` reads")]
 pub(super) struct PageDoc {
     /// Only those that ended so: `delivered`, `rejected`, `dead`, `expired`, `cancelled` or `failed`.
     outcome: Option<String>,
@@ -29,75 +26,24 @@ pub(super) struct PageDoc {
     cursor: Option<String>,
 }
 
-/// A page that was asked for.
-#[derive(Debug, PartialEq)]
-pub(super) struct Page {
-    pub(super) outcome: Option<Outcome>,
-    pub(super) limit: usize,
-    pub(super) start: u32,
-}
+/// The cursors of this list.
+pub(super) mod cursor {
+    use fanfare_types::{NotificationId, Outcome};
 
-impl Page {
-    pub(super) fn read(id: NotificationId, query: Vec<(String, String)>) -> Result<Self, Problem> {
-        let mut faults = Faults::default();
-        let [mut outcome, mut limit, mut cursor] = [None, None, None];
-        for (name, value) in query {
-            let known = match name.as_str() {
-                "outcome" => &mut outcome,
-                "limit" => &mut limit,
-                "cursor" => &mut cursor,
-                _ => {
-                    faults.add(
-                        shown(&name),
-                        "unknown",
-                        "is not a parameter of this request",
-                    );
-                    continue;
-                }
-            };
-            // A form's empty field: nothing was asked for.
-            if !value.is_empty() && known.replace(value).is_some() {
-                faults.add(name, "duplicate", "may be given once");
-            }
-        }
-        let outcome = outcome.and_then(|word| {
-            let outcome = Outcome::parse(&word);
-            if outcome.is_none() {
-                let words: Vec<_> = Outcome::ALL.iter().map(|word| word.as_str()).collect();
-                let detail = format!("must be one of {}", words.join(", "));
-                faults.add("outcome", "unknown", detail);
-            }
-            outcome
-        });
-        let limit = limit.map_or(Some(LIMIT_DEFAULT), |text| {
-            let limit = text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=LIMIT_MAX).contains(limit));
-            if limit.is_none() {
-                let detail = format!("must be a whole number from 1 to {LIMIT_MAX}");
-                faults.add("limit", "out_of_range", detail);
-            }
-            limit
-        });
-        let start = cursor.map_or(Some(0), |text| {
-            let start = cursor::read(id, outcome, &text);
-            if start.is_none() && !faults.concern("outcome") {
-                faults.add("cursor", "malformed", "is not a `next_cursor` of this list");
-            }
-            start
-        });
-        match (limit, start) {
-            (Some(limit), Some(start)) if faults.is_empty() => Ok(Page {
-                outcome,
-                limit,
-                start,
-            }),
-            _ => {
-                let status = StatusCode::UNPROCESSABLE_ENTITY;
-                Err(Problem::invalid(status, faults.into_vec()))
-            }
-        }
+    use crate::cursor;
+
+    /// Where the next page starts.
+    pub(crate) fn write(id: NotificationId, outcome: Option<Outcome>, ordinal: u32) -> String {
+        cursor::write(&[&id.0.0[..], word(outcome)], &ordinal.to_be_bytes())
+    }
+
+    /// `None` for a text that is not a cursor of this list.
+    pub(crate) fn read(id: NotificationId, outcome: Option<Outcome>, text: &str) -> Option<u32> {
+        cursor::read(&[&id.0.0[..], word(outcome)], text).map(u32::from_be_bytes)
+    }
+
+    fn word(outcome: Option<Outcome>) -> &'static [u8] {
+        outcome.map_or("", Outcome::as_str).as_bytes()
     }
 }
 
@@ -160,53 +106,5 @@ impl DeliveryView {
             created_at,
             finished_at: ended.map(|ended| ended.at.to_rfc3339()),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use fanfare_types::Timestamp;
-
-    fn read(query: &[(&str, &str)]) -> Result<Page, String> {
-        let id = NotificationId::new(Timestamp(1), 1);
-        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Page::read(id, query.iter().map(owned).collect())
-            .map_err(|problem| serde_json::to_string(&problem).unwrap())
-    }
-
-    #[test]
-    fn a_page_has_defaults_and_bounds() {
-        let page = read(&[]).unwrap();
-        assert_eq!((page.limit, page.start, page.outcome), (100, 0, None));
-        let page = read(&[("limit", "1000"), ("outcome", "dead")]).unwrap();
-        assert_eq!((page.limit, page.outcome), (1000, Some(Outcome::Dead)));
-        let empty = [
-            ("outcome", ""),
-            ("limit", ""),
-            ("cursor", ""),
-            ("limit", "7"),
-        ];
-        let page = read(&empty).unwrap();
-        assert_eq!((page.limit, page.start, page.outcome), (7, 0, None));
-        let query = [
-            ("limit", "0"),
-            ("outcome", "lost"),
-            ("cursor", "x"),
-            ("page", "2"),
-        ];
-        let problem = read(&query).unwrap_err();
-        for field in ["limit", "outcome", "page"] {
-            assert!(
-                problem.contains(&format!(r#""field":"{field}""#)),
-                "{problem}"
-            );
-        }
-        assert!(read(&[("cursor", "x")]).unwrap_err().contains("cursor"));
-        assert!(
-            read(&[("limit", "1"), ("limit", "2")])
-                .unwrap_err()
-                .contains("duplicate")
-        );
     }
 }

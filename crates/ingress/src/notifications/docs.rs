@@ -67,7 +67,7 @@ pub(super) struct AddressDoc {
 /// What to show or hand over. Texts may hold `{{placeholders}}`. At most 4096 bytes at each provider.
 #[derive(ToSchema)]
 #[schema(as = Message)]
-pub(super) struct MessageDoc {
+pub(crate) struct MessageDoc {
     #[schema(example = "Your order is on its way")]
     title: Option<String>,
     body: Option<String>,

@@ -8,7 +8,7 @@ use fanfare_types::message::Localized;
 use crate::fields::{Fields, shown};
 
 /// The message; members with faults are left out of it.
-pub(super) fn read(fields: &mut Fields<'_>) -> Option<Message> {
+pub(crate) fn read(fields: &mut Fields<'_>) -> Option<Message> {
     fields.require("message");
     let mut fields = fields.nested("message")?;
     let badge = fields.integer("badge", 0..=u64::from(u32::MAX));

@@ -57,7 +57,8 @@ pub(crate) fn faults_of(value: Value) -> Vec<Fault> {
         .unwrap_or_default()
 }
 
-fn is_consequence(fault: &Fault, found: &Faults) -> bool {
+/// Whether a fault of the check only shows because a member was left out for a fault of its own.
+pub(crate) fn is_consequence(fault: &Fault, found: &Faults) -> bool {
     found.concern(&fault.field)
         || fault.code == "missing_variable" && found.concern("variables")
         || fault.code == "never_sent" && (found.concern("ttl") || found.concern("send_at"))
@@ -76,7 +77,7 @@ fn members(
     (to, message, variables, options)
 }
 
-fn variables(fields: &mut Fields<'_>) -> Variables {
+pub(crate) fn variables(fields: &mut Fields<'_>) -> Variables {
     let variables = fields.texts("variables").unwrap_or_default();
     let variables: Variables = variables.into_iter().collect();
     if variables.len() > VARIABLES_MAX {

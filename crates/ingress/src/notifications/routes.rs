@@ -1,23 +1,23 @@
 //! The routes.
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use fanfare_actors::notifications::{IdempotencyKey, NewNotification};
-use fanfare_providers::Fault;
+use fanfare_actors::notifications::NewNotification;
 use http::header::LOCATION;
 use http::{HeaderMap, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::deliveries::{Deliveries, Page, PageDoc};
+use super::deliveries::{Deliveries, PAGES, PageDoc, cursor};
 use super::docs::SendDoc;
+use super::idempotency::Scope;
 use super::view::{AcceptedNotification, NotificationView};
 use super::{idempotency, request};
 use crate::api::Shared;
 use crate::auth::Service;
 use crate::body::Json;
-use crate::fields::FAULTS_MAX;
 use crate::openapi;
+use crate::paging::{Page, Pairs};
 use crate::path::{NotificationPath, no_such_notification};
 use crate::problem::Problem;
 
@@ -56,33 +56,15 @@ async fn send(
     body: Json,
 ) -> Result<Response, Problem> {
     let app = &service.app.id;
-    let key = idempotency::of(&headers, app, &body.value);
+    let key = idempotency::of(&headers, app, Scope::Notifications, &body.value);
     let new = request::read(body.value, app, &api.now().config, api.clock.now());
-    let new = keyed(key, new)
+    let (new, idempotency) = idempotency::keyed(key, new)
         .map_err(|faults| Problem::invalid(StatusCode::UNPROCESSABLE_ENTITY, faults))?;
+    let new = NewNotification { idempotency, ..new };
     let acceptance = api.rooms.accept(new).await?;
     let location = format!("/v1/notifications/{}", acceptance.id);
     let accepted = axum::Json(AcceptedNotification::from(acceptance));
     Ok((StatusCode::ACCEPTED, [(LOCATION, location)], accepted).into_response())
-}
-
-/// The notification with its key, or the faults of both.
-fn keyed(
-    key: Result<Option<IdempotencyKey>, Fault>,
-    new: Result<NewNotification, Vec<Fault>>,
-) -> Result<NewNotification, Vec<Fault>> {
-    match (key, new) {
-        (Ok(idempotency), Ok(new)) => Ok(NewNotification { idempotency, ..new }),
-        (key, new) => {
-            let faults = new.err().into_iter().flatten();
-            Err(key
-                .err()
-                .into_iter()
-                .chain(faults)
-                .take(FAULTS_MAX)
-                .collect())
-        }
-    }
 }
 
 /// Where a notification stands.
@@ -143,19 +125,15 @@ async fn deliveries(
     State(api): State<Shared>,
     service: Service,
     NotificationPath(id): NotificationPath,
-    query: Result<Query<Vec<(String, String)>>, axum::extract::rejection::QueryRejection>,
+    Pairs(query): Pairs,
 ) -> Result<axum::Json<Deliveries>, Problem> {
-    let Ok(Query(query)) = query else {
-        return Err(Problem::malformed(
-            "malformed_query",
-            "the query cannot be read",
-        ));
-    };
-    let page = Page::read(id, query)?;
-    let app = &service.app.id;
+    let page = Page::read(query, PAGES, |outcome, text| {
+        cursor::read(id, outcome, text)
+    })?;
+    let (app, start) = (&service.app.id, page.start.unwrap_or_default());
     let found = api
         .rooms
-        .deliveries(app, id, page.outcome, page.start, page.limit)
+        .deliveries(app, id, page.outcome, start, page.limit)
         .await?;
     let found = found.ok_or_else(no_such_notification)?;
     Ok(axum::Json(Deliveries::of(id, page.outcome, found)))

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use fanfare_actors::system::{PoolStats, Stats};
 use fanfare_providers::Fault;
+use fanfare_types::CampaignId;
 use serde_json::json;
 
 use super::*;
@@ -27,9 +28,10 @@ fn operations(document: &Value) -> Vec<(String, String)> {
 }
 
 fn filled(path: &str) -> String {
-    let id = match path.contains("notifications") {
-        true => notification().to_string(),
-        false => device("ada", 1).id.to_string(),
+    let id = match path {
+        path if path.contains("notifications") => notification().to_string(),
+        path if path.contains("campaigns") => CampaignId::new(NOW, 0).to_string(),
+        _ => device("ada", 1).id.to_string(),
     };
     let hex = device("ada", 1).id.0.to_hex();
     path.replace("{user_id}", "ada")
@@ -43,7 +45,7 @@ async fn every_documented_operation_is_routed_and_no_other() {
     let document = document();
     assert!(document["openapi"].as_str().unwrap().starts_with("3.1"));
     let documented = operations(&document);
-    assert_eq!(documented.len(), 38);
+    assert_eq!(documented.len(), 50);
     for path in document["paths"].as_object().unwrap().keys() {
         for method in METHODS.map(str::to_uppercase) {
             let answer = api.call(&method, &filled(path), "", None).await;
@@ -116,6 +118,7 @@ pub(crate) fn conforms(document: &Value, schema: &Value, value: &Value, path: &s
     let actual = match value {
         Value::Null => "null",
         Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
         Value::Number(_) => "integer",
         Value::String(_) => "string",
         Value::Array(_) => "array",
@@ -147,7 +150,7 @@ pub(crate) fn conforms(document: &Value, schema: &Value, value: &Value, path: &s
 }
 
 /// The document has the answer's status, media type and shape.
-fn is_documented(document: &Value, method: &str, path: &str, answer: &Answer) {
+pub(crate) fn is_documented(document: &Value, method: &str, path: &str, answer: &Answer) {
     let operation = &document["paths"][path][method.to_lowercase()];
     let response = &operation["responses"][answer.status.as_str()];
     let status = answer.status;
@@ -180,6 +183,9 @@ async fn answers_are_as_documented() {
     let send = json!({"to": {"users": ["a"]}, "message": {"title": "t"}});
     let follow = "/v1/notifications/{id}";
     let deliveries = "/v1/notifications/{id}/deliveries";
+    let campaigns = "/v1/campaigns";
+    let campaign = super::campaigns::smallest();
+    let one_campaign = "/v1/campaigns/{id}";
     let id = registered.json()["device"]["id"]
         .as_str()
         .unwrap()
@@ -206,6 +212,16 @@ async fn answers_are_as_documented() {
         ("GET", follow, SERVICE, None),
         ("DELETE", follow, SERVICE, None),
         ("GET", deliveries, SERVICE, None),
+        ("POST", campaigns, SERVICE, Some(campaign)),
+        ("POST", campaigns, SERVICE, Some(json!({}))),
+        ("GET", campaigns, SERVICE, None),
+        ("GET", one_campaign, SERVICE, None),
+        ("PATCH", one_campaign, SERVICE, Some(json!({"rate": 5}))),
+        ("POST", "/v1/campaigns/{id}/pause", SERVICE, None),
+        ("POST", "/v1/campaigns/{id}/start", SERVICE, None),
+        ("POST", "/v1/campaigns/{id}/pause", SERVICE, None),
+        ("POST", "/v1/campaigns/{id}/resume", SERVICE, None),
+        ("POST", "/v1/campaigns/{id}/cancel", SERVICE, None),
         ("GET", "/v1/stats", SERVICE, None),
         ("POST", ring, &ada, Some(fingerprint.clone())),
         ("POST", ring, &ada, Some(json!({}))),
@@ -234,7 +250,7 @@ async fn answers_are_as_documented() {
         is_documented(&document, method, path, &answer);
         checked += 1;
     }
-    assert_eq!(checked, 28);
+    assert_eq!(checked, 38);
 }
 
 /// Properties of a schema, and those that are required.
@@ -295,11 +311,19 @@ fn readers_know_what_is_documented_and_nothing_else() {
     reads_as_documented("Localized", "message.localized.de.", localized, send);
     let address = |body| json!({"to": {"addresses": [body]}});
     reads_as_documented("Address", "to.addresses[0].", address, send);
-    let (forms, _) = members(&document(), "Recipients");
-    assert_eq!(
-        forms,
-        ["addresses", "devices", "users"].map(str::to_owned).into()
-    );
+    let campaign = crate::campaigns::faults_of;
+    reads_as_documented("CreateCampaign", "", |body| body, campaign);
+    let named = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    let filter = [
+        "all", "any", "not", "field", "eq", "in", "contains", "gt", "gte", "lt", "lte", "exists",
+    ];
+    for (schema, forms) in [
+        ("Recipients", &["addresses", "devices", "users"][..]),
+        ("Audience", &["all", "tag", "filter", "recipients"]),
+        ("Filter", &filter),
+    ] {
+        assert_eq!(members(&document(), schema).0, named(forms), "{schema}");
+    }
 }
 
 #[test]

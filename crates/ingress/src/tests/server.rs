@@ -207,3 +207,88 @@ async fn while_it_drains_health_is_answered_and_all_else_refused() {
     );
     server.stop().await;
 }
+
+/// A campaign in the stand-in's book; gives its path.
+async fn campaign(server: &Server, audience: Value) -> String {
+    let body = super::campaigns::with(json!({"audience": audience})).to_string();
+    let mut stream = server.connect().await;
+    let request = format!(
+        "POST /v1/campaigns HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SERVICE}\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let made = answer(&mut stream).await;
+    assert!(made.starts_with("HTTP/1.1 201"), "{made}");
+    let id = server.rooms.book.views.lock()[0].record.id;
+    format!("/v1/campaigns/{id}")
+}
+
+#[tokio::test]
+async fn a_stream_of_events_is_not_taken_for_idle_and_ends_when_the_gateway_drains() {
+    let server = Server::start(Config {
+        idle_timeout: Duration::from_millis(50),
+        request_timeout: Duration::from_millis(50),
+        ..config()
+    })
+    .await;
+    let path = campaign(&server, json!({"all": true})).await;
+    let mut stream = server.connect().await;
+    let request =
+        format!("GET {path}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SERVICE}\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = Vec::new();
+    let beats = |text: &[u8]| text.windows(4).filter(|part| part == b":\n\n\r").count();
+    within(async {
+        // Many times as long as an idle connection is kept.
+        while beats(&text) < 20 {
+            assert_ne!(stream.read_buf(&mut text).await.unwrap(), 0, "cut off");
+        }
+    })
+    .await;
+    *server.rooms.draining.lock() = true;
+    within(stream.read_to_end(&mut text)).await.unwrap();
+    let text = String::from_utf8(text).unwrap();
+    assert!(text.contains("event: state"), "{text}");
+    assert!(text.ends_with("\r\n0\r\n\r\n"), "ended, and not cut off");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn an_upload_whose_client_is_gone_keeps_its_blocks_and_gives_its_turn_back() {
+    let server = Server::start(config()).await;
+    let path = campaign(&server, json!({"recipients": "upload"})).await;
+    let put = |head: &str, body: &str| {
+        format!(
+            "PUT {path}/recipients HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SERVICE}\r\n\
+             Content-Type: application/x-ndjson\r\nContent-Length: {head}\r\n\r\n{body}"
+        )
+    };
+    let row = "{\"user_id\": \"ada\"}\n";
+    let mut gone = server.connect().await;
+    let rows = row.repeat(1_001);
+    let request = put("1000000", &rows);
+    within(gone.write_all(request.as_bytes())).await.unwrap();
+    within(server.rooms.book.appended.notified()).await;
+    let mut second = server.connect().await;
+    second.write_all(put("0", "").as_bytes()).await.unwrap();
+    let busy = answer(&mut second).await;
+    assert!(busy.contains("upload_under_way"), "{busy}");
+    drop(gone);
+    let again = async {
+        loop {
+            let bytes = server.rooms.book.views.lock()[0].upload.bytes;
+            assert!(bytes >= (row.len() * 1_000) as u64);
+            let mut stream = server.connect().await;
+            let head = format!("{}\r\nUpload-Offset: {bytes}", row.len());
+            stream.write_all(put(&head, row).as_bytes()).await.unwrap();
+            let text = answer(&mut stream).await;
+            if text.starts_with("HTTP/1.1 200") {
+                return text;
+            }
+            assert!(text.contains("HTTP/1.1 409"), "{text}");
+        }
+    };
+    let text = within(again).await;
+    assert!(text.contains("\"state\":\"complete\""), "{text}");
+    server.stop().await;
+}

@@ -1,6 +1,10 @@
 //! Cases of campaigns: steering them, uploads, audiences, chunks; and what these cases share.
 
+pub mod audiences;
 pub mod chunks;
+pub mod endings;
+pub mod steering;
+pub mod uploads;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -17,7 +17,7 @@ use crate::{Error, Result};
 const STEP_PAGES: i32 = 1024;
 
 /// How long a lock that the store's process holds for an instant is waited for.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// A backup that is complete, checked and on disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ impl Drop for Part {
 }
 
 /// A log that nobody has open is looked at as `open` would.
-fn log_is_whole(from: &Path) -> Result<()> {
+pub(super) fn log_is_whole(from: &Path) -> Result<()> {
     let header = Header::read(from)?;
     let Ok(lock) = Lock::take(from) else {
         return Ok(());

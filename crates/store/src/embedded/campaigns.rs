@@ -14,6 +14,7 @@ mod audience;
 pub(super) mod check;
 mod chunks;
 mod cut;
+mod deliveries;
 mod outcomes;
 mod packed;
 mod purge;
@@ -228,12 +229,12 @@ impl Campaigns for Embedded {
         limit: usize,
     ) -> BoxFuture<'_, Result<Option<CampaignDeliveries>>> {
         let app = app.clone();
-        let asked = outcomes::Asked {
+        let asked = deliveries::Asked {
             outcome,
             from,
             limit,
         };
-        self.read(move |db| snapshot(db, || outcomes::deliveries(db, &app, id, &asked)))
+        self.read(move |db| snapshot(db, || deliveries::list(db, &app, id, &asked)))
     }
 
     fn purge_campaigns(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<bool>> {

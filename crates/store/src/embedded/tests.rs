@@ -1,8 +1,11 @@
 //! The writer's groups and the queue's bound, with a gate that holds the writer still.
 
+mod campaigns;
+mod upgrade;
+
 use std::sync::mpsc as gate;
 
-use fanfare_types::{Address, AddressKind, AppId, Channel, Environment, NotificationId};
+use fanfare_types::{AppId, NotificationId};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use tempfile::TempDir;
@@ -179,77 +182,6 @@ async fn a_commit_is_an_fsync() {
     // 2 is FULL: <https://www.sqlite.org/pragma.html#pragma_synchronous>.
     assert_eq!(setting("synchronous").await.unwrap(), "Integer(2)");
     assert_eq!(setting("journal_mode").await.unwrap(), "Text(\"wal\")");
-}
-
-/// A file as version 1 made it, with these device rows: number, device key, when it was last seen.
-fn file_of_version_1(path: &std::path::Path, devices: &[(u8, Option<&str>, i64)]) {
-    let db = Connection::open(path).unwrap();
-    db.execute_batch(&format!(
-        "{} PRAGMA application_id = {}; PRAGMA user_version = 1; PRAGMA journal_mode = wal;",
-        schema::versions::V1,
-        schema::APPLICATION_ID
-    ))
-    .unwrap();
-    for (number, key, seen) in devices {
-        let id = [&[0; 11][..], &[*number]].concat();
-        let value = format!("aa{number:02x}");
-        let address = Address::new(
-            Channel::IosPush,
-            AddressKind::RegistrationToken,
-            Environment::Production,
-            &value,
-        );
-        db.execute(
-            "INSERT INTO devices (app, id, user, address_key, device_key, platform, channel, address_kind,
-                environment, address, status, created_at, updated_at, last_seen_at, registered_at,
-                notification_count, consecutive_failures, revision)
-             VALUES ('shop', ?1, 'ada', ?2, ?3, 'ios', 'ios_push', 'registration_token', 'production', ?5,
-                'active', 1, 2, ?4, 4, 5, 6, 7)",
-            (&id, &address.key(None).0[..], key, seen, &value),
-        )
-        .unwrap();
-    }
-}
-
-#[tokio::test]
-async fn a_file_of_version_1_is_upgraded_with_everything_in_it() {
-    let directory = tempfile::tempdir().unwrap();
-    let path = directory.path().join("fanfare.db");
-    let twice = [
-        (1, Some("a"), 10),
-        (2, Some("a"), 20),
-        (3, Some("b"), 5),
-        (4, None, 1),
-        (5, None, 1),
-    ];
-    file_of_version_1(&path, &twice);
-    let faults = || check(&path).unwrap().faults;
-    assert!(
-        faults().is_empty(),
-        "a file of before can be checked as it is"
-    );
-    for opening in ["the first time", "as any other file"] {
-        let store = Embedded::open(&Config::at(&path)).unwrap();
-        let ada = UserId::new("ada").unwrap();
-        let mut rows = store.devices_of(&shop(), vec![ada]).await.unwrap();
-        rows.sort_by_key(|row| row.id);
-        let keys: Vec<_> = rows.iter().map(|row| row.device_key.as_deref()).collect();
-        assert_eq!(keys, [None, Some("a"), Some("b"), None, None], "{opening}");
-        let row = &rows[2];
-        assert_eq!(
-            (row.created_at.0, row.updated_at.0, row.last_seen_at.0),
-            (1, 2, 5)
-        );
-        assert_eq!((row.registered_at.0, row.notification_count), (4, 5));
-        assert_eq!((row.consecutive_failures, row.revision), (6, 7));
-        store.close().await.unwrap();
-    }
-    let db = Connection::open(&path).unwrap();
-    let version: u32 = db
-        .pragma_query_value(None, "user_version", |row| row.get(0))
-        .unwrap();
-    assert_eq!(version, schema::VERSION);
-    assert!(faults().is_empty());
 }
 
 #[tokio::test]

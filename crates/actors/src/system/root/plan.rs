@@ -173,6 +173,7 @@ impl Plan {
             admission: self.admission.clone(),
             live: live.clone(),
             dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
+            telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
         };
         Child::new("feeder", || Feeder, args, slots.feeder.clone())

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fanfare_types::Clock;
 
+use super::super::Config;
 use super::rig::*;
 use crate::notifications::To;
 
@@ -61,6 +62,72 @@ async fn recovery_of_an_app_without_room_stops_no_other() {
         assert_eq!(rig.settled(&app(), id).await.counts.delivered, 8);
     }
     assert_eq!(rig.fake.sent().len(), 20 * 8 + 2 * 3);
+    rig.no_permits_taken().await;
+}
+
+/// With room for the four deliveries of one notification.
+fn room_for_one() -> Config {
+    let mut small = config();
+    small.admission.deliveries_per_app_max = 4;
+    small
+}
+
+/// Ids are in the order of their milliseconds.
+async fn next_millisecond() {
+    let now = Clock::system().now();
+    eventually("time passes", async || Clock::system().now() > now).await;
+}
+
+#[tokio::test]
+async fn what_is_over_while_it_waits_for_room_ends_without() {
+    let rig = Rig::new(config(), true).await;
+    rig.crowd(&app(), "ada", "slow", 4).await;
+    let ada = || To::Users(vec![user("ada")]);
+    let first = rig.send(&app(), ada()).await;
+    next_millisecond().await;
+    let next = rig.send(&app(), ada()).await;
+    next_millisecond().await;
+    let mut expiring = new(&app(), ada());
+    expiring.options.expires_at = Clock::system().now() + Duration::from_secs(1);
+    let expiring = rig.system.notifications().accept(expiring).await;
+    let expiring = expiring.unwrap().id;
+    let rig = rig.crash(room_for_one()).await;
+    eventually("no more room", async || rig.fake.held() == 4).await;
+    assert_eq!(rig.settled(&app(), expiring).await.counts.expired, 4);
+    assert_eq!(rig.view(&app(), next).await.counts.waiting, 4);
+    let cancelled = rig.system.notifications().cancel(&app(), next).await;
+    cancelled.unwrap();
+    assert_eq!(rig.settled(&app(), next).await.counts.cancelled, 4);
+    assert_eq!((rig.fake.held(), rig.fake.sent().len()), (4, 0));
+    rig.fake.release();
+    assert_eq!(rig.settled(&app(), first).await.counts.delivered, 4);
+    rig.no_permits_taken().await;
+}
+
+#[tokio::test]
+async fn what_was_accepted_early_and_is_due_late_is_not_forgotten_while_others_wait_for_room() {
+    let rig = Rig::new(config(), true).await;
+    rig.crowd(&app(), "ada", "slow", 4).await;
+    let ada = || To::Users(vec![user("ada")]);
+    let due = Clock::system().now() + Duration::from_millis(1_500);
+    let mut scheduled = new(&app(), ada());
+    scheduled.options.send_at = Some(due);
+    let scheduled = rig.system.notifications().accept(scheduled).await;
+    let mut ids = vec![scheduled.unwrap().id];
+    for _ in 0..3 {
+        next_millisecond().await;
+        ids.push(rig.send(&app(), ada()).await);
+    }
+    let rig = rig.crash(room_for_one()).await;
+    eventually("no more room", async || rig.fake.held() == 4).await;
+    // The walk left the last one behind; by then it has also looked for what is due.
+    let looked_by = due + Duration::from_millis(1_300);
+    let looked = async || Clock::system().now() > looked_by;
+    eventually("the scheduled one is met", looked).await;
+    rig.fake.release();
+    for id in ids {
+        assert_eq!(rig.settled(&app(), id).await.counts.delivered, 4);
+    }
     rig.no_permits_taken().await;
 }
 

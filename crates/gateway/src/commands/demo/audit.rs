@@ -90,6 +90,34 @@ pub(super) async fn await_cleanup(gateway: &Gateway, crowd: &Crowd) -> anyhow::R
         .context("dead devices were not cleaned in time")?
 }
 
+/// Most disagreements about single devices that are told.
+pub(super) const SHOWN_MAX: usize = 10;
+
+/// What the simulators saw so far, of both providers.
+pub(super) struct Books {
+    pub(super) requests: u64,
+    pub(super) accepted: u64,
+    pub(super) duplicates: u64,
+    /// Address → accepted pushes.
+    pub(super) addresses: HashMap<String, u64>,
+}
+
+impl Books {
+    pub(super) async fn read(processes: &Processes) -> anyhow::Result<Self> {
+        let books = processes.control("/books").await?;
+        let sum = |field: &str| {
+            let of = |provider: &&str| books[*provider][field].as_u64().unwrap_or(0);
+            ["apns", "fcm"].iter().map(of).sum::<u64>()
+        };
+        Ok(Books {
+            requests: sum("requests"),
+            accepted: sum("accepted"),
+            duplicates: sum("duplicates"),
+            addresses: read_addresses(processes).await?,
+        })
+    }
+}
+
 /// Every way in which the books differ; empty when all agree.
 pub(super) async fn compare(
     processes: &Processes,
@@ -104,27 +132,21 @@ pub(super) async fn compare(
             ));
         }
     };
-    let books = processes.control("/books").await?;
-    let sum = |field: &str| {
-        ["apns", "fcm"]
-            .iter()
-            .map(|provider| books[*provider][field].as_u64().unwrap_or(0))
-            .sum::<u64>()
-    };
+    let books = Books::read(processes).await?;
     check(
         "delivered, as the simulators saw it",
         report.outcome("delivered"),
-        sum("accepted"),
+        books.accepted,
     );
     check(
         "attempts, as the simulators saw them",
         report.attempts,
-        sum("requests"),
+        books.requests,
     );
     check(
         "duplicates, as the simulators saw them",
         0,
-        sum("duplicates"),
+        books.duplicates,
     );
     let dead = u64::try_from(crowd.dead().count())?;
     let all = u64::try_from(crowd.devices.len())?;
@@ -140,13 +162,12 @@ pub(super) async fn compare(
         all - dead + 1,
     );
     check("cleaned", report.cleaned, dead);
-    found.extend(compare_addresses(processes, crowd).await?);
+    found.extend(compare_addresses(&books.addresses, crowd));
     Ok(found)
 }
 
 /// Each living address got each of its pushes exactly once; each dead one was tried and never accepted.
-async fn compare_addresses(processes: &Processes, crowd: &Crowd) -> anyhow::Result<Vec<String>> {
-    let seen = read_addresses(processes).await?;
+fn compare_addresses(seen: &HashMap<String, u64>, crowd: &Crowd) -> Vec<String> {
     let mut found = Vec::new();
     for device in &crowd.devices {
         let expected = match (device.is_dead, device.owner == crowd.receipt_user) {
@@ -155,7 +176,7 @@ async fn compare_addresses(processes: &Processes, crowd: &Crowd) -> anyhow::Resu
             (false, false) => 1,
         };
         let accepted = seen.get(&device.address).copied().unwrap_or(0);
-        if accepted != expected && found.len() < 10 {
+        if accepted != expected && found.len() < SHOWN_MAX {
             let owner = user_name(device.owner);
             found.push(format!(
                 "a {} device of {owner}: {accepted} accepted, {expected} expected",
@@ -170,7 +191,7 @@ async fn compare_addresses(processes: &Processes, crowd: &Crowd) -> anyhow::Resu
             crowd.devices.len()
         ));
     }
-    Ok(found)
+    found
 }
 
 async fn read_addresses(processes: &Processes) -> anyhow::Result<HashMap<String, u64>> {

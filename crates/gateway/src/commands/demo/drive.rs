@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::Context;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use indicatif::ProgressBar;
-use reqwest::{Response, StatusCode};
+use reqwest::{Method, Response};
 use serde_json::Value;
 
 use super::crowd::{Device, user_name};
 use super::processes::Processes;
 use super::text;
-use crate::commands::send::{answer, read};
+use crate::commands::gateway::{self, answer, read, retry_after};
 
 /// Registrations under way at once.
 const REGISTRATIONS: usize = 64;
@@ -19,11 +19,7 @@ const REGISTRATIONS: usize = 64;
 /// Longest time a full gateway is asked again and again.
 const ACCEPTED_WITHIN: Duration = Duration::from_secs(300);
 
-pub(super) struct Gateway {
-    client: reqwest::Client,
-    url: String,
-    key: fanfare_types::Secret<String>,
-}
+pub(super) struct Gateway(pub(super) gateway::Gateway);
 
 /// An accepted notification.
 pub(super) struct Accepted {
@@ -32,21 +28,11 @@ pub(super) struct Accepted {
 
 impl Gateway {
     pub(super) fn new(processes: &Processes) -> anyhow::Result<Self> {
-        let client = crate::commands::http_client()?;
-        Ok(Gateway {
-            client,
-            url: processes.url.clone(),
-            key: processes.api_key.clone(),
-        })
+        gateway::Gateway::at(&processes.url, processes.api_key.clone()).map(Gateway)
     }
 
     pub(super) async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        answer(
-            self.client
-                .get(format!("{}{path}", self.url))
-                .bearer_auth(self.key.expose()),
-        )
-        .await
+        self.0.get(path).await
     }
 
     pub(super) async fn register_all(
@@ -55,13 +41,9 @@ impl Gateway {
         bar: &ProgressBar,
     ) -> anyhow::Result<()> {
         let registrations = devices.iter().map(|(owner, device)| async move {
-            let url = format!("{}/v1/users/{}/devices", self.url, user_name(*owner));
-            let request = self
-                .client
-                .post(url)
-                .bearer_auth(self.key.expose())
-                .json(&device.registration());
-            answer(request).await?;
+            let path = format!("/v1/users/{}/devices", user_name(*owner));
+            let request = self.0.request(Method::POST, &path);
+            answer(request.json(&device.registration())).await?;
             bar.inc(1);
             anyhow::Ok(())
         });
@@ -93,9 +75,8 @@ impl Gateway {
 
     async fn post_notification(&self, body: &Value, key: &str) -> anyhow::Result<Response> {
         let request = self
-            .client
-            .post(format!("{}/v1/notifications", self.url))
-            .bearer_auth(self.key.expose())
+            .0
+            .request(Method::POST, "/v1/notifications")
             .header("idempotency-key", key)
             .json(body);
         request.send().await.context("the gateway does not answer")
@@ -128,23 +109,4 @@ impl Gateway {
             .await
             .context("not every outcome came in time")?
     }
-}
-
-/// How long a full gateway wants to be left alone.
-fn retry_after(response: &Response) -> Option<Duration> {
-    let full = [
-        StatusCode::TOO_MANY_REQUESTS,
-        StatusCode::SERVICE_UNAVAILABLE,
-    ];
-    if !full.contains(&response.status()) {
-        return None;
-    }
-    let seconds = response
-        .headers()
-        .get("retry-after")?
-        .to_str()
-        .ok()?
-        .parse()
-        .ok()?;
-    Some(Duration::from_secs(seconds))
 }

@@ -5,6 +5,7 @@
 //! compares the gateway's books with the simulators'.
 
 mod audit;
+mod campaign;
 mod crowd;
 mod drive;
 mod processes;
@@ -24,9 +25,9 @@ use report::Report;
 /// See Fanfare work: register a crowd of devices, send to all of them, and check the books.
 ///
 /// Starts provider simulators and a gateway in a temporary directory, registers users with 1 to 3 devices each (a
-/// few per cent of them dead, some addresses moving to another user), sends one user a receipt and everybody a
-/// notification, and prints what became of every push. Ends with status 0 only if the simulators' books agree
-/// with the gateway's to the last push.
+/// few per cent of them dead, some addresses moving to another user), sends one user a receipt, everybody a
+/// notification, and then everybody a campaign, and prints what became of every push. Ends with status 0 only if the
+/// simulators' books agree with the gateway's to the last push.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// How many users.
@@ -74,9 +75,10 @@ async fn demo(args: &Args) -> anyhow::Result<()> {
     }
     report.cleaned = audit::await_cleanup(&gateway, &crowd).await?;
     report.disagreements = audit::compare(&processes, &crowd, &report).await?;
+    report.campaign = Some(campaign::run(&gateway, &processes, &crowd).await?);
     report.print(args.json)?;
     processes.stop().await?;
-    ensure!(report.disagreements.is_empty(), "the books do not agree");
+    ensure!(report.books_agree(), "the books do not agree");
     Ok(())
 }
 

@@ -141,8 +141,8 @@ async fn start_simulator(directory: &Path, crowd: &Crowd) -> anyhow::Result<(Chi
         any,
     ]);
     command.arg("--dir").arg(directory);
-    // Room for every push to be compared one by one, and then as many again.
-    let entries = (2 * crowd.devices.len()).to_string();
+    // Room for every push (of the notifications, and of the campaign) to be compared one by one, and for as many again.
+    let entries = (3 * crowd.devices.len()).to_string();
     command.args(["--book-entries", &entries]);
     first_line(command, "simulators").await
 }

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
+
+use super::campaign::Campaign;
 
 #[derive(Debug, Default)]
 pub(super) struct Report {
@@ -21,6 +23,7 @@ pub(super) struct Report {
     /// The gateway's CPU time during it.
     cpu: Duration,
     pub(super) disagreements: Vec<String>,
+    pub(super) campaign: Option<Campaign>,
 }
 
 impl Report {
@@ -90,7 +93,17 @@ impl Report {
         Ok(())
     }
 
-    fn json(&self) -> serde_json::Value {
+    pub(super) fn books_agree(&self) -> bool {
+        self.all_disagreements().next().is_none()
+    }
+
+    fn all_disagreements(&self) -> impl Iterator<Item = &String> {
+        let campaign = self.campaign.iter();
+        let campaign = campaign.flat_map(|campaign| &campaign.disagreements);
+        self.disagreements.iter().chain(campaign)
+    }
+
+    fn json(&self) -> Value {
         let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
         json!({
             "registrations": self.registered.0,
@@ -103,7 +116,8 @@ impl Report {
             "latency_ms": { "p50": millis(self.percentile(0.5)), "p99": millis(self.percentile(0.99)) },
             "pushes_per_second": Self::per_second(self.deliveries(), self.sending),
             "cpu_us_per_push": self.cpu_per_push(),
-            "disagreements": self.disagreements,
+            "campaign": self.campaign.as_ref().map(Campaign::json),
+            "disagreements": self.all_disagreements().collect::<Vec<_>>(),
         })
     }
 
@@ -135,11 +149,48 @@ impl Report {
             Self::per_second(self.deliveries(), self.sending)
         );
         println!("gateway CPU     {:.1} µs a push", self.cpu_per_push());
-        if self.disagreements.is_empty() {
+        self.campaign.iter().for_each(Campaign::table);
+        if self.books_agree() {
             println!("books           the simulators' agree with the gateway's to the last push");
         }
-        for disagreement in &self.disagreements {
+        for disagreement in self.all_disagreements() {
             println!("books DISAGREE  {disagreement}");
+        }
+    }
+}
+
+impl Campaign {
+    fn per_second(&self) -> f64 {
+        Report::per_second(self.view.counts.ended(), self.took)
+    }
+
+    #[allow(clippy::cast_precision_loss, reason = "figures for people")]
+    fn cpu_per_push(&self) -> f64 {
+        self.cpu.as_secs_f64() * 1e6 / (self.view.counts.ended().max(1) as f64)
+    }
+
+    fn json(&self) -> Value {
+        let outcomes = self.view.counts.outcomes.iter();
+        let outcomes = outcomes.map(|(name, count)| (name.clone(), Value::from(*count)));
+        json!({
+            "total": self.view.counts.total,
+            "outcomes": outcomes.collect::<serde_json::Map<_, _>>(),
+            "pushes_per_second": self.per_second(),
+            "cpu_us_per_push": self.cpu_per_push(),
+        })
+    }
+
+    fn table(&self) {
+        println!(
+            "campaign        {} devices in {:.1} s, {:.0}/s, gateway CPU {:.1} µs a push",
+            self.view.counts.total,
+            self.took.as_secs_f64(),
+            self.per_second(),
+            self.cpu_per_push()
+        );
+        let happened = self.view.counts.outcomes.iter();
+        for (outcome, count) in happened.filter(|(_, count)| *count > 0) {
+            println!("  campaign      {outcome} {count}");
         }
     }
 }

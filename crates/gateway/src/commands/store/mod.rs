@@ -69,13 +69,15 @@ fn tell(bar: &ProgressBar, done: u64, all: u64) {
     bar.set_position(done);
 }
 
-/// `1234 devices, 56 notifications (7 unfinished), 8 KiB`
+/// `1234 devices, 56 notifications (7 unfinished), 3 campaigns (1 unfinished), 8 KiB`
 fn in_words(contents: &Contents) -> String {
     format!(
-        "{} devices, {} notifications ({} unfinished), {}",
+        "{} devices, {} notifications ({} unfinished), {} campaigns ({} unfinished), {}",
         contents.devices,
         contents.notifications,
         contents.unfinished,
+        contents.campaigns,
+        contents.campaigns_unfinished,
         indicatif::BinaryBytes(contents.bytes)
     )
 }
@@ -86,6 +88,8 @@ fn in_json(file: &Path, contents: &Contents) -> Value {
         "devices": contents.devices,
         "notifications": contents.notifications,
         "unfinished": contents.unfinished,
+        "campaigns": contents.campaigns,
+        "campaigns_unfinished": contents.campaigns_unfinished,
         "bytes": contents.bytes,
     })
 }

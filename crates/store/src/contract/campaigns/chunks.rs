@@ -1,11 +1,11 @@
-//! Cases of chunks: opened once, whatever happens, and how their deliveries ended.
+//! Cases of chunks: opened once, whatever happens, and brought back while they are not finished.
 
 use std::sync::Arc;
 
 use fanfare_types::message::Variables;
 use fanfare_types::{
     Audience, CampaignId, CampaignState, Channel, Counts, DeviceId, NotificationId, Outcome,
-    Reason, Recipient, Timestamp,
+    Reason, Recipient,
 };
 use futures_util::future::join_all;
 
@@ -17,7 +17,7 @@ use crate::campaigns::{
 use crate::contract::fixtures::{NOW, app, ended, user};
 
 /// A running campaign to so many devices, and its only shard's first page, of at most `limit`.
-async fn begun(store: &Shared, devices: u64, limit: usize) -> (CampaignId, Chunk) {
+pub(super) async fn begun(store: &Shared, devices: u64, limit: usize) -> (CampaignId, Chunk) {
     crowd(store, devices).await;
     let id = running(store, 1, Audience::All).await;
     let shard = shards(store, id, 1).await.remove(0);
@@ -27,17 +27,22 @@ async fn begun(store: &Shared, devices: u64, limit: usize) -> (CampaignId, Chunk
     (id, chunk(id, 1, 0, &shard.cursor, &page))
 }
 
-async fn open(store: &Shared, chunk: &Chunk) -> Opened {
+pub(super) async fn open(store: &Shared, chunk: &Chunk) -> Opened {
     let opened = store.open(chunk.clone()).await;
     opened.expect("the store answers")
 }
 
-async fn open_chunks(store: &Shared, id: CampaignId) -> Vec<OpenChunk> {
+pub(super) async fn open_chunks(store: &Shared, id: CampaignId) -> Vec<OpenChunk> {
     let found = store.open_chunks(&app("shop"), id, None, 100).await;
     found.expect("the store answers")
 }
 
-async fn record(store: &Shared, id: CampaignId, chunk: NotificationId, ended: Vec<Ended>) {
+pub(super) async fn record(
+    store: &Shared,
+    id: CampaignId,
+    chunk: NotificationId,
+    ended: Vec<Ended>,
+) {
     let batch = ChunkOutcomes {
         app: app("shop"),
         campaign: id,
@@ -48,7 +53,7 @@ async fn record(store: &Shared, id: CampaignId, chunk: NotificationId, ended: Ve
     recorded.expect("the store answers");
 }
 
-async fn exceptions(store: &Shared, id: CampaignId) -> Vec<CampaignDelivery> {
+pub(super) async fn exceptions(store: &Shared, id: CampaignId) -> Vec<CampaignDelivery> {
     let from = DeliveryCursor::default();
     let page = store.campaign_deliveries(&app("shop"), id, None, from, 100);
     page.await
@@ -191,82 +196,6 @@ pub async fn a_page_of_nobody_moves_the_cursor_alone(store: Shared) {
     assert_eq!(moved.cursor, first.cursor);
 }
 
-pub async fn outcomes_of_chunks_add_up(store: Shared) {
-    let (id, chunk) = begun(&store, 8, 100).await;
-    assert_eq!(open(&store, &chunk).await, Opened::New);
-    let outcomes = [
-        Outcome::Delivered,
-        Outcome::Dead,
-        Outcome::Delivered,
-        Outcome::Expired,
-        Outcome::Failed,
-        Outcome::Rejected,
-    ];
-    let rows: Vec<_> = (0..).zip(outcomes).map(|(at, of)| ended(at, of)).collect();
-    record(&store, id, chunk.id, rows[3..].to_vec()).await;
-    record(&store, id, chunk.id, rows[..3].to_vec()).await;
-    let expected = Counts {
-        delivered: 2,
-        dead: 1,
-        expired: 1,
-        failed: 1,
-        rejected: 1,
-        ..Counts::default()
-    };
-    assert_eq!(stored(&store, id).await.counts, expected);
-    let found = open_chunks(&store, id).await.remove(0);
-    assert_eq!(found.counts, expected);
-    assert_eq!(found.done, [0, 1, 2, 3, 4, 5]);
-}
-
-pub async fn an_ordinal_of_a_chunk_keeps_its_first_outcome(store: Shared) {
-    let (id, chunk) = begun(&store, 4, 100).await;
-    assert_eq!(open(&store, &chunk).await, Opened::New);
-    record(&store, id, chunk.id, vec![ended(1, Outcome::Dead)]).await;
-    let again = vec![ended(1, Outcome::Delivered), ended(2, Outcome::Delivered)];
-    record(&store, id, chunk.id, again.clone()).await;
-    record(&store, id, chunk.id, again).await;
-    record(&store, id, chunk.id, vec![ended(2, Outcome::Failed)]).await;
-    let counts = stored(&store, id).await.counts;
-    assert_eq!(
-        (counts.dead, counts.delivered, counts.terminal()),
-        (1, 1, 2)
-    );
-    assert_eq!(exceptions(&store, id).await.len(), 1);
-}
-
-pub async fn unknown_chunks_and_ordinals_are_passed_over(store: Shared) {
-    let (id, chunk) = begun(&store, 2, 100).await;
-    assert_eq!(open(&store, &chunk).await, Opened::New);
-    let one = || vec![ended(0, Outcome::Failed)];
-    record(&store, id, chunk_id(77), one()).await;
-    record(&store, CampaignId::new(NOW, 77), chunk.id, one()).await;
-    record(&store, id, chunk.id, vec![ended(2, Outcome::Failed)]).await;
-    let elsewhere = ChunkOutcomes {
-        app: app("news"),
-        campaign: id,
-        chunk: chunk.id,
-        ended: one(),
-    };
-    assert_eq!(store.record_chunks(vec![elsewhere]).await, Ok(()));
-    assert_eq!(store.record_chunks(Vec::new()).await, Ok(()));
-    assert_eq!(stored(&store, id).await.counts, Counts::default());
-    assert_eq!(exceptions(&store, id).await, []);
-}
-
-pub async fn a_finished_chunk_is_forgotten(store: Shared) {
-    let (id, chunk) = begun(&store, 2, 100).await;
-    assert_eq!(open(&store, &chunk).await, Opened::New);
-    record(&store, id, chunk.id, vec![ended(0, Outcome::Delivered)]).await;
-    assert_eq!(open_chunks(&store, id).await.len(), 1);
-    record(&store, id, chunk.id, vec![ended(1, Outcome::Dead)]).await;
-    assert_eq!(open_chunks(&store, id).await, []);
-    record(&store, id, chunk.id, vec![ended(0, Outcome::Failed)]).await;
-    let counts = stored(&store, id).await.counts;
-    assert_eq!((counts.delivered, counts.dead, counts.failed), (1, 1, 0));
-    assert_eq!(exceptions(&store, id).await.len(), 1);
-}
-
 pub async fn what_ends_at_once_is_recorded_with_the_opening(store: Shared) {
     let (id, mut chunk) = begun(&store, 3, 100).await;
     let cancelled = |ordinal| Ended {
@@ -320,55 +249,4 @@ pub async fn open_chunks_are_paged_by_id(store: Shared) {
     assert_eq!(pages(None, 2).await, [two, five]);
     assert_eq!(pages(Some(five), 2).await, [nine]);
     assert_eq!(pages(Some(nine), 2).await, []);
-}
-
-pub async fn what_was_not_simply_delivered_is_listed(store: Shared) {
-    let (id, chunk) = begun(&store, 6, 100).await;
-    assert_eq!(open(&store, &chunk).await, Opened::New);
-    let dead = Ended {
-        reason: Reason::from_wire("Unregistered"),
-        attempts: 3,
-        at: Timestamp(NOW.0 + 9),
-        ..ended(4, Outcome::Dead)
-    };
-    record(
-        &store,
-        id,
-        chunk.id,
-        vec![dead.clone(), ended(0, Outcome::Failed)],
-    )
-    .await;
-    record(&store, id, chunk.id, vec![ended(1, Outcome::Delivered)]).await;
-    record(
-        &store,
-        id,
-        chunk.id,
-        vec![ended(3, Outcome::Dead), ended(2, Outcome::Dead)],
-    )
-    .await;
-    let list = async |outcome, from, limit| {
-        let page = store.campaign_deliveries(&app("shop"), id, outcome, from, limit);
-        page.await.expect("the store answers").expect("it is there")
-    };
-    let start = DeliveryCursor::default();
-    let all = list(None, start, 100).await;
-    let ordinals: Vec<_> = all.rows.iter().map(|row| row.ended.ordinal).collect();
-    assert_eq!((ordinals, all.next), (vec![0, 4, 2, 3], None));
-    let expected = CampaignDelivery {
-        chunk: chunk.id,
-        created_at: chunk.created_at,
-        recipient: chunk.recipients[4].clone(),
-        ended: dead,
-    };
-    assert_eq!(all.rows[1], expected);
-    let (mut paged, mut from) = (Vec::new(), Some(start));
-    while let Some(place) = from {
-        let page = list(Some(Outcome::Dead), place, 1).await;
-        paged.extend(page.rows.into_iter().map(|row| row.ended.ordinal));
-        from = page.next;
-    }
-    assert_eq!(paged, [4, 2, 3]);
-    assert!(list(Some(Outcome::Expired), start, 9).await.rows.is_empty());
-    let unknown = store.campaign_deliveries(&app("news"), id, None, start, 9);
-    assert!(unknown.await.expect("the store answers").is_none());
 }

@@ -2,7 +2,7 @@
 
 use rusqlite::Connection;
 
-use super::{chunks, outcomes, rows, uploads};
+use super::{chunks, deliveries, rows, uploads};
 use crate::Result;
 
 /// Faults, and the statements that count them.
@@ -45,7 +45,7 @@ pub(in crate::embedded) fn unreadable(db: &Connection) -> [(&'static str, Result
         ("chunks that cannot be read", chunks::unreadable(db)),
         (
             "batches of campaign deliveries that cannot be read",
-            outcomes::unreadable(db),
+            deliveries::unreadable(db),
         ),
         (
             "blocks of uploaded rows that cannot be read",

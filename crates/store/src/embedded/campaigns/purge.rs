@@ -17,7 +17,7 @@ const BLOCK_WEIGHT: usize = 16;
 /// Removes campaigns made before `before`, and at most `limit` rows of trash. Returns whether there may be more.
 pub(in crate::embedded) fn purge(db: &Connection, before: Timestamp, limit: usize) -> Result<bool> {
     let sql = "SELECT seq FROM campaigns WHERE id < ?1 AND finished = 1
-            AND NOT EXISTS (SELECT 1 FROM campaign_chunks WHERE campaign = seq)
+            AND NOT EXISTS (SELECT 1 FROM campaign_chunks WHERE campaign = campaigns.seq)
         ORDER BY id LIMIT ?2";
     let at_once = limit.clamp(1, CAMPAIGNS_AT_ONCE);
     let gone: Vec<i64> = db
