@@ -155,11 +155,6 @@ impl World {
                 effect => self.perform(present, effect, child.life),
             }
         }
-        let recovered = present.feeds.len();
-        assert!(
-            present.core.held() <= self.window + 25 + recovered,
-            "more in memory than the window"
-        );
         match over {
             None => true,
             Some(End::Again) => {

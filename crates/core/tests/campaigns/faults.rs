@@ -40,7 +40,7 @@ impl World {
         self.in_doubt(&endings);
     }
 
-    fn child_dies(&mut self) {
+    pub(crate) fn child_dies(&mut self) {
         if self.child.take().is_some() {
             self.seen.child_crashes += 1;
             self.mail.clear();

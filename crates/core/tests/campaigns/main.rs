@@ -16,7 +16,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use world::{Seen, World};
 
 /// Seeds of an ordinary test run.
-const SEEDS: u64 = 4_000;
+const SEEDS: u64 = 2_000;
 
 fn number(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;

@@ -88,6 +88,9 @@ pub(crate) struct World {
     /// A durable standing that is to be carried out and answered.
     pub(crate) flip: Option<Standing>,
     is_healed: bool,
+    is_slow: bool,
+    /// The provider is slower than the store.
+    sends_slowly: bool,
     pub(crate) sent: BTreeMap<u32, usize>,
     /// How often a recipient's push was handed over, and nobody knows what became of it.
     pub(crate) doubt: BTreeMap<u32, usize>,
@@ -136,7 +139,6 @@ impl World {
             limits: limits(),
             window: [1, 6, 40, 200][dice.below(4)],
             admission: Admission::new(&budget, [shop()]),
-            dice,
             trace: VecDeque::new(),
             seen: Seen::default(),
             again: Again::default(),
@@ -157,9 +159,12 @@ impl World {
             is_quiet: false,
             flip: None,
             is_healed: false,
+            is_slow: dice.once_in(2),
+            sends_slowly: dice.once_in(3),
             sent: BTreeMap::new(),
             doubt: BTreeMap::new(),
             terminal: 0,
+            dice,
         }
     }
 
@@ -167,6 +172,9 @@ impl World {
         self.start();
         for _ in 0..CHAOS {
             self.step();
+        }
+        if self.dice.once_in(2) {
+            self.child_dies();
         }
         self.is_healed = true;
         for _ in 0..CALM {
@@ -196,6 +204,7 @@ impl World {
 
     fn is_over(&self) -> bool {
         self.store.standing.state.is_final()
+            && !self.is_draining
             && self.child.is_none()
             && self.tasks.is_empty()
             && self.flying.is_empty()
@@ -250,11 +259,11 @@ impl World {
                     self.go_on_with_a_task();
                     true
                 }
-                3 if !self.waiting.is_empty() && !self.is_draining => {
+                3 if !self.waiting.is_empty() && !self.is_draining && self.sends() => {
                     self.hand_over();
                     true
                 }
-                4 if !self.flying.is_empty() => {
+                4 if !self.flying.is_empty() && self.sends() => {
                     self.answer();
                     true
                 }
@@ -266,6 +275,11 @@ impl World {
                     self.flip();
                     true
                 }
+                // A busy machine's tasks are slower than its timers.
+                7 if self.is_slow && !self.is_draining && self.dice.once_in(4) => {
+                    self.let_time_pass();
+                    true
+                }
                 _ => false,
             };
             if is_done {
@@ -273,6 +287,10 @@ impl World {
             }
         }
         self.let_time_pass();
+    }
+
+    fn sends(&mut self) -> bool {
+        !self.sends_slowly || self.dice.once_in(12)
     }
 
     fn let_time_pass(&mut self) {
@@ -332,6 +350,11 @@ impl World {
 
     fn go_on_with_a_task(&mut self) {
         let at = self.dice.below(self.tasks.len());
+        let life = self.child.as_ref().map_or(0, |child| child.life);
+        if ![0, life].contains(&self.tasks[at].life) && !self.dice.once_in(10) {
+            // What a crashed actor asked for may come late.
+            return;
+        }
         let mut task = self.tasks.swap_remove(at);
         let fails = !self.is_healed && !self.is_draining && self.dice.once_in(10);
         if fails {
@@ -554,10 +577,18 @@ impl World {
             "an outcome was taken back"
         );
         self.terminal = found.ended.terminal();
-        let flying = self.flying.len() + self.waiting.len() + self.buffer.len();
+        let with_others = self.flying.len() + self.waiting.len() + self.buffer.len();
         assert!(
-            flying <= self.admission.max(),
+            with_others <= self.admission.max(),
             "more than there are permits"
+        );
+        let present = self.child.as_ref().and_then(|child| child.present.as_ref());
+        let feeds = present.into_iter().flat_map(|present| &present.feeds);
+        let fed: usize = feeds.map(|feed| feed.ordinals.len()).sum();
+        // Of what former runs left, a chunk is taken in whatever the window.
+        assert!(
+            with_others + fed <= self.window + limits().chunk,
+            "more than the window"
         );
     }
 
