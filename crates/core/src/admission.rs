@@ -63,9 +63,10 @@ const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// What a completely full budget adds to it.
 const RETRY_AFTER_FULL: Duration = Duration::from_secs(4);
 
-/// The order in which a lane's budgets are asked, with the scope each stands for.
-const URGENT: &[Scope] = &[Scope::Gateway, Scope::App];
-const BULK: &[Scope] = &[Scope::Gateway, Scope::Lane, Scope::App];
+/// The order in which a lane's budgets are asked, with the scope each stands for: the narrowest first, so that who is
+/// refused by a wider one would have found room in all that are its own.
+const URGENT: &[Scope] = &[Scope::App, Scope::Gateway];
+const BULK: &[Scope] = &[Scope::App, Scope::Lane, Scope::Gateway];
 
 /// The door. Shared by all; taking and giving back is a few atomic operations.
 #[derive(Debug)]
@@ -123,8 +124,8 @@ impl Admission {
 
     fn doors(&self, app: Arc<Budget>) -> Doors {
         Doors {
-            urgent: [self.gateway.clone(), app.clone()].into(),
-            bulk: [self.gateway.clone(), self.bulk.clone(), app.clone()].into(),
+            urgent: [app.clone(), self.gateway.clone()].into(),
+            bulk: [app.clone(), self.bulk.clone(), self.gateway.clone()].into(),
             app,
             is_served: true,
         }
@@ -334,8 +335,9 @@ mod tests {
         };
         door.reload(&less, ["a", "d"].map(app));
         assert_eq!((door.taken(), door.max()), (60, 50));
+        assert_eq!(scope(door.try_take(&a, Lane::Urgent, 1)), Some(Scope::App));
         assert_eq!(
-            scope(door.try_take(&a, Lane::Urgent, 1)),
+            scope(door.try_take(&app("d"), Lane::Urgent, 1)),
             Some(Scope::Gateway)
         );
         assert!(!door.serves(&b) && door.serves(&app("d")));
