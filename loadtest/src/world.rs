@@ -70,17 +70,17 @@ impl World {
         })
     }
 
-    /// Gives `count` users of an app a device each; the n-th user's address is [`address`] of n.
-    pub(crate) async fn people(&self, app: &App, count: usize) -> anyhow::Result<()> {
+    /// Gives users of an app `each` devices; the n-th device's address is [`address`] of n.
+    pub(crate) async fn people(&self, app: &App, users: usize, each: usize) -> anyhow::Result<()> {
         let mut under_way = tokio::task::JoinSet::new();
-        for n in 0..count {
+        for n in 0..users * each {
             if under_way.len() >= CALLERS {
                 under_way
                     .join_next()
                     .await
                     .context("nobody registers")???;
             }
-            let path = format!("{}/v1/users/{}/devices", self.url, user(n));
+            let path = format!("{}/v1/users/{}/devices", self.url, user(n / each));
             let body = json!({ "channel": "ios_push", "token": address(n) });
             let request = self.client.post(path).bearer_auth(&app.key).json(&body);
             under_way.spawn(async move {
