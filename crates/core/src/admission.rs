@@ -1,10 +1,14 @@
 //! Admission: every delivery takes a permit at the door, under the gateway's, its app's and its lane's budget.
 
+mod waiting;
+
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use fanfare_types::{AppId, Budget, Lane, Permits};
+
+pub use waiting::{Answer, Place, Turn, Waiting, Wanted};
 
 /// How many deliveries may be in memory at once.
 #[derive(Clone, Debug)]
@@ -143,18 +147,6 @@ impl Admission {
         fits(&budgets, count)?;
         Permits::try_take(&budgets, count)
             .map_err(|full| refused(scopes[full], retry_after(&budgets[full])))
-    }
-
-    /// Whether `count` deliveries, or as many as ever fit if they are fewer, would find room now; takes nothing.
-    /// For turning work away before it costs a read; only [`Admission::try_take`] decides.
-    pub fn check(&self, app: &AppId, lane: Lane, count: usize) -> Result<(), Refused> {
-        let (budgets, scopes) = self.door(app, lane)?;
-        let count = count.min(most(&budgets));
-        let full = |budget: &Arc<Budget>| budget.max().saturating_sub(budget.taken()) < count;
-        match budgets.iter().position(full) {
-            Some(full) => Err(refused(scopes[full], retry_after(&budgets[full]))),
-            None => Ok(()),
-        }
     }
 
     /// Whether `count` deliveries could ever find room; [`Scope::TooLarge`] when not.
@@ -309,17 +301,13 @@ mod tests {
     }
 
     #[test]
-    fn checking_takes_nothing() {
+    fn what_could_ever_fit_takes_nothing() {
         let door = door();
-        door.check(&app("a"), Lane::Urgent, 60).unwrap();
-        door.check(&app("a"), Lane::Urgent, 61).unwrap();
+        let _all = door.try_take(&app("a"), Lane::Urgent, 60).unwrap();
+        door.fits(&app("a"), Lane::Urgent, 60).unwrap();
         let never = door.fits(&app("a"), Lane::Urgent, 61).unwrap_err();
         assert_eq!(never.scope, Scope::TooLarge);
-        assert_eq!(door.taken(), 0);
-        let kept = door.try_take(&app("a"), Lane::Urgent, 60).unwrap();
-        let refused = door.check(&app("a"), Lane::Urgent, 1).unwrap_err();
-        assert_eq!(refused.scope, Scope::App);
-        assert_eq!(kept.count(), 60);
+        assert_eq!(door.taken(), 60);
     }
 
     #[test]
