@@ -1,13 +1,15 @@
 //! Admission: every delivery takes a permit at the door, under the gateway's, its app's and its lane's budget.
 
+mod estimate;
 mod waiting;
 
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use fanfare_types::{AppId, Budget, Lane, Permits};
 
+use estimate::Estimate;
 pub use waiting::{Answer, Place, Turn, Waiting, Wanted};
 
 /// How many deliveries may be in memory at once.
@@ -87,6 +89,8 @@ struct Doors {
     app: Arc<Budget>,
     urgent: Budgets,
     bulk: Budgets,
+    /// What its calls come to.
+    estimate: Arc<Mutex<Estimate>>,
     /// An app that is served no more is kept while it holds permits, so that it finds them counted when it comes
     /// back.
     is_served: bool,
@@ -115,13 +119,13 @@ impl Admission {
         let mut doors: HashMap<_, _> = before
             .iter()
             .filter(|(_, doors)| doors.app.taken() > 0)
-            .map(|(app, doors)| (app.clone(), doors.closed()))
+            .map(|(app, doors)| (app.clone(), doors.serving(false)))
             .collect();
         for app in apps {
-            let known = before.get(&app).map(|doors| doors.app.clone());
-            let budget = known.unwrap_or_else(|| Budget::new(0));
-            budget.set_max(limits.deliveries_per_app_max);
-            doors.insert(app, self.doors(budget));
+            let known = before.get(&app).map(|doors| doors.serving(true));
+            let open = known.unwrap_or_else(|| self.doors(Budget::new(0)));
+            open.app.set_max(limits.deliveries_per_app_max);
+            doors.insert(app, open);
         }
         *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(doors);
     }
@@ -131,6 +135,7 @@ impl Admission {
             urgent: [app.clone(), self.gateway.clone()].into(),
             bulk: [app.clone(), self.bulk.clone(), self.gateway.clone()].into(),
             app,
+            estimate: Arc::default(),
             is_served: true,
         }
     }
@@ -166,6 +171,28 @@ impl Admission {
             .map_or(0, |(budgets, _)| most(&budgets))
     }
 
+    /// About how many deliveries a call of one app and lane that names so many users or devices will come to; no more
+    /// than could ever be in memory at once, for many names may have no device.
+    pub fn expected(&self, app: &AppId, lane: Lane, names: usize) -> usize {
+        let estimate = self.estimate(app).map_or(names, |estimate| {
+            let estimate = estimate.lock().unwrap_or_else(PoisonError::into_inner);
+            estimate.of(names)
+        });
+        estimate.min(self.most(app, lane))
+    }
+
+    /// What such a call came to.
+    pub fn learn(&self, app: &AppId, names: usize, deliveries: usize) {
+        if let Some(estimate) = self.estimate(app) {
+            let mut estimate = estimate.lock().unwrap_or_else(PoisonError::into_inner);
+            estimate.learn(names, deliveries);
+        }
+    }
+
+    fn estimate(&self, app: &AppId) -> Option<Arc<Mutex<Estimate>>> {
+        self.apps().get(app).map(|doors| doors.estimate.clone())
+    }
+
     /// Deliveries in memory now.
     pub fn taken(&self) -> usize {
         self.gateway.taken()
@@ -190,9 +217,9 @@ impl Admission {
 }
 
 impl Doors {
-    fn closed(&self) -> Self {
+    fn serving(&self, is_served: bool) -> Self {
         Doors {
-            is_served: false,
+            is_served,
             ..self.clone()
         }
     }
@@ -223,13 +250,17 @@ fn f64_of(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
+fn share_of(count: usize, share: f64) -> usize {
+    whole((f64_of(count) * share.clamp(0.0, 1.0)).floor())
+}
+
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "clamped to a share of a count"
+    reason = "a small multiple of a count; less than none is none"
 )]
-fn share_of(count: usize, share: f64) -> usize {
-    (f64_of(count) * share.clamp(0.0, 1.0)).floor() as usize
+fn whole(count: f64) -> usize {
+    count as usize
 }
 
 #[cfg(test)]

@@ -57,16 +57,16 @@ struct Admitted {
     permits: Permits,
 }
 
-/// Room first, then the read: nobody reads to be refused, and what is read has its room. Names are taken for as many
-/// deliveries (no more than ever fit: many may have no device); who turns out to have more, and finds no room for them at
-/// once, gives all back and has the next turn with what it needs.
+/// Room first, then the read: nobody reads to be refused, and what is read has its room. It is taken for what the app's
+/// calls come to; one that turns out to be more, and finds no room for the rest at once, gives all back and has the next
+/// turn with what it needs.
 async fn admitted(parts: &Parts, new: &NewNotification, named: usize) -> Result<Admitted> {
     let (app, lane) = (&new.app, new.options.lane);
     let until = parts.clock.now() + parts.limits.room_wait;
     let mut turn = Turn::Last;
     let mut count = match new.to {
         To::Addresses(_) => named,
-        To::Users(_) | To::Devices(_) => named.min(parts.admission.most(app, lane)),
+        To::Users(_) | To::Devices(_) => parts.admission.expected(app, lane, named),
     };
     // A second turn is enough, unless devices come meanwhile; `call_timeout` bounds it all.
     loop {
@@ -80,6 +80,9 @@ async fn admitted(parts: &Parts, new: &NewNotification, named: usize) -> Result<
         // Before the read: what is revoked from now on may not be in it.
         let at = parts.clock.now();
         let ends = ends(parts, new).await?;
+        if !matches!(new.to, To::Addresses(_)) {
+            parts.admission.learn(app, named, ends.len());
+        }
         let is_scheduled = new.options.send_at.is_some_and(|send_at| send_at > at);
         count = if is_scheduled { 0 } else { ends.len() };
         if permits.resize(count) {

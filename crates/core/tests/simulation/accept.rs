@@ -86,10 +86,10 @@ impl Sim {
             return self.mark(Seen::RefusedDraining);
         }
         new.until = self.now() + ROOM_WAIT;
-        let most = self.g.admission.most(&self.apps[new.app], new.options.lane);
+        let (app, lane, named) = (&self.apps[new.app], new.options.lane, new.named());
         let count = match new.to {
-            To::Addresses(_) => new.named(),
-            To::Users(_) | To::Devices(_) => new.named().min(most),
+            To::Addresses(_) => named,
+            To::Users(_) | To::Devices(_) => self.g.admission.expected(app, lane, named),
         };
         self.ask_for_room(Box::new(new), count, Turn::Last);
     }
@@ -186,6 +186,8 @@ impl Sim {
         }
         let deliverable = devices.into_iter().filter(Device::is_deliverable);
         new.ends = deliverable.map(|row| End::Device(Box::new(row))).collect();
+        let app = &self.apps[new.app];
+        self.g.admission.learn(app, new.named(), new.ends.len());
         self.read_then(Task::Admit(new));
     }
 
