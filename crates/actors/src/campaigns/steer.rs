@@ -67,6 +67,7 @@ impl Parts {
                     running.look();
                 }
             }
+            // Another rate, too, is looked at by whoever waits for the old one.
             (self.sweep)(app);
         }
         self.supervisor.changed(app, id);

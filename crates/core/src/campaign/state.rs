@@ -207,7 +207,8 @@ mod tests {
         let all = [
             Draft, Scheduled, Running, Paused, Completed, Cancelled, Failed,
         ];
-        let table: [(Command, [Result<Option<CampaignState>, ()>; 7]); 4] = [
+        type Row = [Result<Option<CampaignState>, ()>; 7];
+        let table: [(Command, Row); 4] = [
             (
                 Command::Start,
                 [

@@ -23,7 +23,7 @@ use crate::world::{Entry, Op, Timer, World, campaign_id, shop};
 pub(crate) enum Msg {
     Begin,
     Found(Result<Standing, Failed>),
-    Loaded(Result<(Vec<(u32, bool, usize)>, Standing, Found), Failed>),
+    Loaded(Result<Box<Load>, Failed>),
     Chunks(Result<(Vec<(NotificationId, Chunk)>, bool), Failed>),
     Page(u32, Result<Page, Failed>),
     Opened(u32, Result<bool, Failed>),
@@ -31,6 +31,14 @@ pub(crate) enum Msg {
     Lost,
     Wake,
     Finished(Result<bool, Failed>),
+}
+
+/// Shards with their cursors, and the campaign as it stood after they were read.
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) cursors: Vec<(u32, bool, usize)>,
+    pub(crate) standing: Standing,
+    pub(crate) found: Found,
 }
 
 #[derive(Default)]
@@ -86,7 +94,10 @@ impl World {
             former.run.withdraw();
             if former.ledger.is_held() {
                 self.sweep();
-                return self.timer(Limits::default().look_every, Timer::Child(life, Msg::Begin));
+                return self.timer(
+                    Limits::default().look_every,
+                    Timer::Child(life, Box::new(Msg::Begin)),
+                );
             }
         }
         self.task(life, Op::Find);
@@ -95,7 +106,7 @@ impl World {
     fn found(&mut self, child: &mut Child, found: Result<Standing, Failed>) {
         let Ok(standing) = found else {
             let delay = self.again.after(std::time::Duration::ZERO);
-            return self.timer(delay, Timer::Child(child.life, Msg::Begin));
+            return self.timer(delay, Timer::Child(child.life, Box::new(Msg::Begin)));
         };
         let aim = match standing.state {
             CampaignState::Running => Aim::Send,
@@ -155,7 +166,7 @@ impl World {
                 self.seen.again += 1;
                 child.present = None;
                 let delay = self.again.after(std::time::Duration::ZERO);
-                self.timer(delay, Timer::Child(child.life, Msg::Begin));
+                self.timer(delay, Timer::Child(child.life, Box::new(Msg::Begin)));
                 true
             }
             Some(End::Finished | End::Withdrawn) => {
@@ -169,7 +180,12 @@ impl World {
         let now = self.now;
         match msg {
             Msg::Loaded(loaded) => {
-                let loaded = loaded.map(|(cursors, standing, found)| {
+                let loaded = loaded.map(|load| {
+                    let Load {
+                        cursors,
+                        standing,
+                        found,
+                    } = *load;
                     match standing.state {
                         CampaignState::Running => {}
                         CampaignState::Cancelled => {
@@ -270,7 +286,7 @@ impl World {
                 self.sweep();
             }
             Effect::WakeAt(at) => {
-                self.timer(at.since(self.now), Timer::Child(life, Msg::Wake));
+                self.timer(at.since(self.now), Timer::Child(life, Box::new(Msg::Wake)));
             }
             Effect::Over(_) => {}
         }

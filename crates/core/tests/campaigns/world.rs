@@ -12,7 +12,7 @@ use fanfare_types::{
     Timestamp,
 };
 
-use crate::actor::{Child, Msg, limits};
+use crate::actor::{Child, Load, Msg, limits};
 use crate::dice::Dice;
 use crate::store::{Open, Store};
 
@@ -55,7 +55,7 @@ pub(crate) struct Entry {
 }
 
 pub(crate) enum Timer {
-    Child(u64, Msg),
+    Child(u64, Box<Msg>),
     Look,
 }
 
@@ -294,7 +294,7 @@ impl World {
                 Timer::Look => self.wants_look = true,
                 Timer::Child(life, msg) => {
                     if self.child.as_ref().is_some_and(|child| child.life == life) {
-                        self.tell(msg);
+                        self.tell(*msg);
                     }
                 }
             }
@@ -382,7 +382,11 @@ impl World {
         let store = &mut self.store;
         Some(match op {
             Op::Find => Msg::Found(Ok(store.standing.clone())),
-            Op::Load => Msg::Loaded(Ok((store.cursors(), store.standing.clone(), store.found()))),
+            Op::Load => Msg::Loaded(Ok(Box::new(Load {
+                cursors: store.cursors(),
+                standing: store.standing.clone(),
+                found: store.found(),
+            }))),
             Op::Chunks(after, limit) => Msg::Chunks(Ok(store.open_chunks(*after, *limit))),
             Op::Page(shard, from, limit) => {
                 Msg::Page(*shard, Ok(store.page(*shard, *from, *limit)))

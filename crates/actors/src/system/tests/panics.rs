@@ -83,7 +83,17 @@ async fn a_panic_behind_the_pools_loses_nothing() {
     survive(&["outcomes", "reaper", "sweeper", "root"]).await;
 }
 
-/// The four tests above leave nobody out.
+#[tokio::test]
+async fn a_panic_in_a_campaign_loses_nothing() {
+    survive(&["campaign"]).await;
+}
+
+#[tokio::test]
+async fn a_panic_in_the_supervisor_of_campaigns_loses_nothing() {
+    survive(&["campaigns"]).await;
+}
+
+/// The tests above leave nobody out.
 #[test]
 fn every_actor_has_its_cases() {
     let tested = [
@@ -99,6 +109,8 @@ fn every_actor_has_its_cases() {
         "reaper",
         "sweeper",
         "root",
+        "campaigns",
+        "campaign",
     ];
     let of_cases: BTreeSet<_> = cases::all().into_iter().map(|case| case.point.0).collect();
     assert_eq!(of_cases, BTreeSet::from(tested));

@@ -1,6 +1,7 @@
 //! What panics, when, and in which scene.
 
 use super::super::super::root;
+use crate::campaigns::{run as campaign, supervisor as campaigns};
 use crate::failpoint::Named;
 use crate::failpoint::plan::{self, Point};
 use crate::pools::supervisor;
@@ -60,7 +61,9 @@ pub(super) fn messages() -> Vec<Point> {
         .chain(of::<outcomes::Msg>())
         .chain(of::<reaper::Msg>())
         .chain(of::<feeder::Msg>())
-        .chain(of::<sweeper::Msg>());
+        .chain(of::<sweeper::Msg>())
+        .chain(of::<campaigns::Msg>())
+        .chain(of::<campaign::Msg>());
     all.collect()
 }
 
@@ -95,6 +98,20 @@ const OTHERS: &[Point] = &[
     ("sweeper", "pre_start"),
     ("sweeper", "registry"),
     ("sweeper", "journal"),
+    ("campaigns", "pre_start"),
+    ("campaigns", "supervision"),
+    ("campaigns", "walk"),
+    ("campaigns", "look"),
+    ("campaigns", "start"),
+    ("campaigns", "pause"),
+    ("campaign", "pre_start"),
+    ("campaign", "find"),
+    ("campaign", "load"),
+    ("campaign", "chunks"),
+    ("campaign", "page"),
+    ("campaign", "open"),
+    ("campaign", "finish"),
+    ("campaign", "end"),
 ];
 
 pub(super) fn all() -> Vec<Case> {
@@ -106,6 +123,16 @@ pub(super) fn all() -> Vec<Case> {
 const OFTEN: &[usize] = &[1, 2, 5];
 const TWICE: &[usize] = &[1, 2];
 const ONCE: &[usize] = &[1];
+/// Until a few campaigns are given up.
+const FOR_LONG: &[usize] = &{
+    let mut at = [0; 60];
+    let mut n = 0;
+    while n < at.len() {
+        at[n] = n + 1;
+        n += 1;
+    }
+    at
+};
 
 fn case(point: Point) -> Case {
     let case = |at, after, kind| Case {
@@ -146,6 +173,11 @@ fn case(point: Point) -> Case {
             ];
             case(ONCE, after, Kind::Traffic)
         }
+
+        ("campaigns", "pre_start") => twice(&[(("campaigns", "Changed"), ONCE)]),
+        // What fails is looked at again a second later.
+        ("campaigns", "Failed" | "start") | ("campaign", "pre_start") => twice(&[]),
+        ("campaigns", "pause") => case(ONCE, &[(("campaign", "Found"), FOR_LONG)], Kind::Traffic),
         ("user", "MarkStale" | "Purge") => case(OFTEN, &[], Kind::Sweeping),
         _ => case(OFTEN, &[], Kind::Traffic),
     }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use fanfare_core::campaign::Command;
 use fanfare_simulator::Simulator;
 use fanfare_simulator::books::Query;
-use fanfare_types::{Device, NotificationId, Status, Timestamp, UserId};
+use fanfare_types::{CampaignId, CampaignState, Device, NotificationId, Status, Timestamp, UserId};
 use ractor::ActorRef;
 use tempfile::TempDir;
 
@@ -16,6 +17,7 @@ use super::super::super::*;
 use super::super::rig::{self, eventually, user};
 use super::cases::Case;
 use super::traffic::{address, token};
+use crate::campaigns::{run as campaign, supervisor as campaigns};
 use crate::failpoint::plan;
 use crate::pools::Pools;
 use crate::pools::tests::{app as shop, other_account};
@@ -40,6 +42,8 @@ pub(super) struct Stage<'a> {
 pub(super) struct Books {
     /// Accepted notifications.
     pub(super) accepted: Vec<NotificationId>,
+    /// Campaigns that were made.
+    pub(super) campaigns: Vec<CampaignId>,
     /// Tokens, and whose they were when it was acknowledged last; nobody's when the device was deleted.
     pub(super) owners: BTreeMap<String, Option<UserId>>,
     /// A token that left a user, and when that was acknowledged.
@@ -218,6 +222,18 @@ impl<'a> Stage<'a> {
         drop(slots.feeder.cast(feeder::Msg::Lost));
         drop(slots.feeder.cast(feeder::Msg::Wake));
         drop(slots.dispatcher.cast(dispatcher::Msg::Wake));
+        drop(slots.campaigns.cast(campaigns::Msg::Walk));
+        if let Some(id) = self.books.borrow().campaigns.last() {
+            let failed = campaigns::Msg::Failed(rig::app(), *id);
+            drop(slots.campaigns.cast(failed));
+        }
+        let supervisor = slots.campaigns.get().into_iter();
+        for child in supervisor.flat_map(|actor| actor.get_children()) {
+            let run: ActorRef<campaign::Msg> = child.into();
+            drop(run.cast(campaign::Msg::Feed));
+            drop(run.cast(campaign::Msg::Wake));
+            drop(run.cast(campaign::Msg::Lost));
+        }
         let credential = Credential {
             app: rig::app(),
             channel: fanfare_types::Channel::Fcm,
@@ -239,6 +255,10 @@ impl<'a> Stage<'a> {
         let accepted = self.books.borrow().accepted.clone();
         for id in accepted {
             self.ended_once(id).await;
+        }
+        let campaigns = self.books.borrow().campaigns.clone();
+        for id in campaigns {
+            self.campaign_ends(id).await;
         }
         eventually("permits come back", async || {
             let stats = self.system.stats().await;
@@ -277,6 +297,29 @@ impl<'a> Stage<'a> {
         let rows = page.unwrap().unwrap().rows;
         assert_eq!(rows.len() as u64, view.recipients);
         assert!(rows.iter().all(|row| row.ended.is_some()), "{rows:?}");
+    }
+
+    async fn campaign_ends(&self, id: CampaignId) {
+        let campaigns = self.system.campaigns();
+        let ends = async || {
+            let view = campaigns.view(&rig::app(), id).await.unwrap().unwrap();
+            let counts = view.counts;
+            let sum = counts.waiting + counts.in_flight + counts.terminal();
+            assert_eq!(view.total, sum, "{counts:?}");
+            match view.standing.state {
+                // It crashed too often.
+                CampaignState::Paused => {
+                    let app = rig::app();
+                    let resumed = campaigns.steer(&app, id, Command::Resume);
+                    drop(resumed.await);
+                    false
+                }
+                // Its start was not acknowledged.
+                CampaignState::Draft => true,
+                state => state.is_final() && counts.terminal() == view.total,
+            }
+        };
+        eventually("the campaign ends", ends).await;
     }
 
     async fn acknowledged_is_there(&self) {

@@ -3,17 +3,22 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use fanfare_core::campaign::Command;
 use fanfare_core::registration::{Patch, Register};
 use fanfare_types::device::Meta;
+use fanfare_types::filter::{Field, Leaf, Test, Value};
 use fanfare_types::{
-    Address, AddressKind, Channel, DeviceId, Environment, NotificationId, Platform, UserId,
+    Address, AddressKind, Audience, CampaignId, Channel, DeviceId, Environment, Filter,
+    NotificationId, Platform, UserId,
 };
 
 use futures_util::future::LocalBoxFuture;
 
 use super::super::super::*;
+use super::super::campaigns::campaign;
 use super::super::rig::{self, user};
 use super::stage::Stage;
+use crate::campaigns::CampaignView;
 use crate::notifications::To;
 
 /// The longest a caller waits: `call_timeout`, and some time for a machine that is busy.
@@ -79,6 +84,7 @@ impl Stage<'_> {
             self.look(),
             self.change_hands(&ada, &bob, &first),
             self.unregister(&ada),
+            self.campaign(n),
         );
         self.look().await;
         self.leave(&bob, &second).await;
@@ -179,6 +185,50 @@ impl Stage<'_> {
         if let Some(id) = self.send(user, None).await {
             let notifications = self.system.notifications();
             in_time(notifications.cancel(&rig::app(), id)).await;
+        }
+    }
+
+    /// One that starts by itself, one that is paused and goes on, or one that is cancelled.
+    async fn campaign(&self, n: usize) {
+        let (campaigns, app) = (self.system.campaigns(), rig::app());
+        let mut new = campaign(&app);
+        // Whom this round registered, so that campaigns do not grow with the rounds.
+        let since = Clock::system().now() - Duration::from_millis(300);
+        new.audience = Audience::Filter(Filter::Leaf(Leaf {
+            field: Field::CreatedAt,
+            test: Test::Gte(Value::At(since)),
+        }));
+        let commands: &[Command] = match n % 3 {
+            0 => {
+                new.start_at = Some(Clock::system().now() + Duration::from_millis(5));
+                &[]
+            }
+            1 => &[Command::Start, Command::Pause, Command::Resume],
+            _ => &[Command::Start, Command::Pause, Command::Cancel],
+        };
+        let Some(made) = in_time(campaigns.create(new)).await else {
+            return;
+        };
+        let id = made.record.id;
+        self.books.borrow_mut().campaigns.push(id);
+        for command in commands {
+            in_time(campaigns.steer(&app, id, *command)).await;
+            if *command == Command::Start {
+                self.begins(id).await;
+            }
+        }
+    }
+
+    /// Until something of it is under way, or some time has passed.
+    async fn begins(&self, id: CampaignId) {
+        let campaigns = self.system.campaigns();
+        for _ in 0..20 {
+            let view = in_time(campaigns.view(&rig::app(), id)).await.flatten();
+            let begun = |view: &CampaignView| view.counts.in_flight + view.counts.terminal() > 0;
+            if view.as_ref().is_some_and(begun) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
