@@ -19,16 +19,16 @@ use queue::Queue;
 
 /// How many of each lane may be taken.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Room {
+pub struct Room {
     /// Streams, whoever uses them.
-    pub(crate) all: usize,
+    pub all: usize,
     /// Of these, streams that bulk may use.
-    pub(crate) bulk: usize,
+    pub bulk: usize,
 }
 
 /// Bounded by the permits that deliveries hold.
 #[derive(Debug)]
-pub(crate) struct Lanes {
+pub struct Lanes {
     urgent: Queue,
     bulk: Flows,
     weight: u32,
@@ -42,7 +42,7 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     /// `weight`: urgent deliveries that go before one of bulk goes.
-    pub(crate) fn new(weight: u32) -> Self {
+    pub fn new(weight: u32) -> Self {
         Lanes {
             urgent: Queue::default(),
             bulk: Flows::default(),
@@ -53,19 +53,19 @@ impl Lanes {
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.urgent.len() + self.bulk.len()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    pub(crate) fn has_urgent(&self) -> bool {
+    pub fn has_urgent(&self) -> bool {
         self.urgent.len() > 0
     }
 
-    pub(crate) fn push(&mut self, job: Job) {
+    pub fn push(&mut self, job: Job) {
         let expires_at = job.delivery.live.options.expires_at;
         self.earliest_expiry = self.earliest_expiry.min(expires_at);
         match job.delivery.live.options.lane {
@@ -80,7 +80,7 @@ impl Lanes {
     }
 
     /// Puts the one that was just taken back to the head of its lane.
-    pub(crate) fn put_back(&mut self, job: Job) {
+    pub fn put_back(&mut self, job: Job) {
         self.give_turn_back();
         match job.delivery.live.options.lane {
             Lane::Urgent => self.urgent.push_front(job),
@@ -90,24 +90,24 @@ impl Lanes {
 
     /// Whether there is anything whose pace does not say that it must wait. Flows that have waited for theirs are
     /// asked again by the next [`Lanes::take`].
-    pub(crate) fn look(&mut self, now: Timestamp) -> bool {
+    pub fn look(&mut self, now: Timestamp) -> bool {
         self.bulk.look_again(now);
         self.has_urgent() || self.bulk.have_turn()
     }
 
     /// When [`Lanes::look`] may find more, if a pace keeps something waiting.
-    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+    pub fn wake_at(&self) -> Option<Timestamp> {
         self.bulk.wake_at()
     }
 
     /// How many would leave now if there were streams: a slow campaign asks for few, whatever waits of it.
-    pub(crate) fn demand(&self) -> usize {
+    pub fn demand(&self) -> usize {
         self.urgent.len().saturating_add(self.bulk.demand())
     }
 
     /// The next one there is room for. If its campaign has a pace, leave was taken for it: whoever does not hand it
     /// over gives that back ([`Job::give_leave_back`]).
-    pub(crate) fn take(&mut self, room: Room, now: Timestamp) -> Option<Job> {
+    pub fn take(&mut self, room: Room, now: Timestamp) -> Option<Job> {
         if room.all == 0 {
             return None;
         }
@@ -129,7 +129,7 @@ impl Lanes {
 
     /// Takes out what is over. Walks all that waits, but only when something may have expired, or `thoroughly`
     /// (for cancelled and withdrawn ones).
-    pub(crate) fn sweep(
+    pub fn sweep(
         &mut self,
         now: Timestamp,
         thoroughly: bool,
@@ -154,7 +154,7 @@ impl Lanes {
     }
 
     /// Takes all, urgent first, in their order.
-    pub(crate) fn take_all(&mut self) -> impl Iterator<Item = Job> + use<> {
+    pub fn take_all(&mut self) -> impl Iterator<Item = Job> + use<> {
         self.earliest_expiry = Timestamp::MAX;
         let (urgent, bulk) = (
             std::mem::take(&mut self.urgent),
@@ -164,7 +164,7 @@ impl Lanes {
     }
 
     /// Drops all.
-    pub(crate) fn clear(&mut self) {
+    pub fn clear(&mut self) {
         drop(self.take_all());
     }
 }

@@ -2,6 +2,9 @@
 //!
 //! A token bucket no larger than a tenth of a second, so that a quota is not spent at the beginning of its minute;
 //! additive increase and multiplicative decrease (Google, "Scale FCM sends": no front-loading, slow ramps).
+//!
+//! Without a quota of our own the provider's "too many" tells of one: what was sent then is taken for it until the
+//! rate has climbed to twice as much without another such answer.
 
 use std::time::Duration;
 
@@ -23,13 +26,25 @@ const WHOLE: u64 = 1000;
 pub struct Pacing {
     /// Pushes a second; `None` when the provider has no such quota.
     rate_max: Option<u64>,
+    /// Without a quota: how far a lowered rate climbs before it is none again.
+    climbs_to: Option<u64>,
     /// Present rate, in pushes a second.
     rate: u64,
+    /// What leaves, without a quota.
+    sent: Sent,
     /// Thousandths of pushes that may leave now.
     credit: u64,
     refilled_at: Timestamp,
     recovered_at: Timestamp,
     paused_until: Option<Timestamp>,
+}
+
+/// Pushes in the second under way and in the last one in which any left.
+#[derive(Clone, Debug, Default)]
+struct Sent {
+    since: Timestamp,
+    now: u64,
+    before: u64,
 }
 
 impl Pacing {
@@ -38,7 +53,9 @@ impl Pacing {
         let rate_max = rate_max.map(|rate| u64::from(rate).max(RATE_MIN));
         Pacing {
             rate_max,
+            climbs_to: None,
             rate: rate_max.unwrap_or(0),
+            sent: Sent::default(),
             credit: WHOLE,
             refilled_at: Timestamp::default(),
             recovered_at: Timestamp::default(),
@@ -54,11 +71,15 @@ impl Pacing {
         }
         // What was earned at the old rate.
         self.allowance(now);
-        let is_whole = self.rate_max.is_none_or(|before| self.rate >= before);
-        let rate = rate_max.unwrap_or(0);
-        self.rate = match is_whole {
-            true => rate,
-            false => self.rate.min(rate),
+        let is_whole = self.ceiling().is_none_or(|before| self.rate >= before);
+        self.climbs_to = match rate_max {
+            None if !is_whole => self.ceiling(),
+            _ => None,
+        };
+        self.rate = match (is_whole, rate_max) {
+            (false, None) => self.rate,
+            (false, Some(rate)) => self.rate.min(rate),
+            (true, rate) => rate.unwrap_or(0),
         };
         self.rate_max = rate_max;
         self.credit = self.credit.min(self.credit_max());
@@ -70,10 +91,12 @@ impl Pacing {
         if self.is_paused(now) {
             return 0;
         }
-        let Some(rate_max) = self.rate_max else {
+        if let Some(ceiling) = self.ceiling() {
+            self.recover(ceiling, now);
+        }
+        if self.ceiling().is_none() {
             return usize::MAX;
-        };
-        self.recover(rate_max, now);
+        }
         let earned = self
             .rate
             .saturating_mul(millis(now.since(self.refilled_at)));
@@ -83,8 +106,9 @@ impl Pacing {
     }
 
     /// So many left.
-    pub fn take(&mut self, count: usize) {
+    pub fn take(&mut self, count: usize, now: Timestamp) {
         let count = u64::try_from(count).unwrap_or(u64::MAX);
+        self.sent.add(count, now);
         self.credit = self.credit.saturating_sub(count.saturating_mul(WHOLE));
     }
 
@@ -92,6 +116,12 @@ impl Pacing {
     pub fn on_throttled(&mut self, pause: Duration, now: Timestamp) {
         let until = now + pause;
         if !self.is_paused(now) {
+            if self.ceiling().is_none() {
+                self.rate = self.sent.a_second().max(RATE_MIN);
+            }
+            if self.rate_max.is_none() {
+                self.climbs_to = Some(self.rate.saturating_mul(2));
+            }
             self.rate = (self.rate / 2).max(RATE_MIN);
             self.credit = 0;
         }
@@ -107,7 +137,7 @@ impl Pacing {
         {
             return Some(until);
         }
-        if self.rate_max.is_none() || self.credit >= WHOLE {
+        if self.ceiling().is_none() || self.credit >= WHOLE {
             return None;
         }
         // A slice's worth at once, or the next single push at slow rates.
@@ -119,20 +149,42 @@ impl Pacing {
         self.paused_until.is_some_and(|until| until > now)
     }
 
-    /// A second's share of `rate_max` for each second that went well.
-    fn recover(&mut self, rate_max: u64, now: Timestamp) {
+    /// The quota, or what is taken for it.
+    fn ceiling(&self) -> Option<u64> {
+        self.rate_max.or(self.climbs_to)
+    }
+
+    /// A second's share of `ceiling` for each second that went well.
+    fn recover(&mut self, ceiling: u64, now: Timestamp) {
         let seconds = now.since(self.recovered_at).as_secs();
-        if self.rate >= rate_max {
-            self.recovered_at = now;
-        } else if seconds > 0 {
-            let step = (rate_max / RECOVERY.as_secs()).max(RATE_MIN);
-            self.rate = (self.rate + step.saturating_mul(seconds)).min(rate_max);
+        if self.rate < ceiling && seconds > 0 {
+            let step = (ceiling / RECOVERY.as_secs()).max(RATE_MIN);
+            self.rate = (self.rate + step.saturating_mul(seconds)).min(ceiling);
             self.recovered_at = self.recovered_at + Duration::from_secs(seconds);
+        }
+        if self.rate >= ceiling {
+            self.recovered_at = now;
+            self.climbs_to = None;
         }
     }
 
     fn credit_max(&self) -> u64 {
         (self.rate * millis(SLICE)).max(WHOLE)
+    }
+}
+
+impl Sent {
+    fn add(&mut self, count: u64, now: Timestamp) {
+        if now.since(self.since) >= Duration::from_secs(1) {
+            self.before = self.now;
+            self.now = 0;
+            self.since = now;
+        }
+        self.now = self.now.saturating_add(count);
+    }
+
+    fn a_second(&self) -> u64 {
+        self.now.max(self.before)
     }
 }
 
@@ -152,7 +204,7 @@ mod tests {
         let mut left = vec![0; usize::try_from(seconds).unwrap()];
         while now < from + Duration::from_secs(seconds) {
             let allowed = pacing.allowance(now);
-            pacing.take(allowed);
+            pacing.take(allowed, now);
             left[usize::try_from(now.since(from).as_secs()).unwrap()] += allowed;
             let next = pacing.wake_at(now).expect("it has a rate");
             assert!(next > now);
@@ -200,13 +252,54 @@ mod tests {
     }
 
     #[test]
-    fn without_a_quota_only_pauses_count() {
+    fn without_a_quota_the_provider_tells_of_one_for_a_while() {
         let mut pacing = Pacing::new(None);
         assert_eq!(pacing.allowance(START), usize::MAX);
         assert_eq!(pacing.wake_at(START), None);
+        // 1,000 a second until the provider has too many.
+        for ms in (0..3_000).step_by(10) {
+            pacing.take(10, START + Duration::from_millis(ms));
+        }
+        let throttled = START + Duration::from_secs(3);
+        for _ in 0..20 {
+            pacing.on_throttled(Duration::from_secs(1), throttled);
+        }
+        assert_eq!(pacing.allowance(throttled), 0);
+        let resumed = throttled + Duration::from_secs(1);
+        let left = run(&mut pacing, resumed, 40);
+        assert!((450..=560).contains(&left[0]), "{left:?}");
+        assert!((950..=1_100).contains(&left[16]), "{left:?}");
+        assert!(
+            left.is_sorted_by(|a, b| *b + 60 > *a),
+            "it climbs: {left:?}"
+        );
+        // Again too many: at half of what it had come to.
+        let again = resumed + Duration::from_secs(40);
+        let before = left[39];
+        pacing.on_throttled(Duration::from_secs(1), again);
+        let resumed = again + Duration::from_secs(1);
+        let left = run(&mut pacing, resumed, 2);
+        assert!(left[0].abs_diff(before / 2) < before / 10, "{left:?}");
+        // And after all went well for long enough there is no limit any more.
+        let later = resumed + Duration::from_secs(120);
+        assert_eq!(pacing.allowance(later), usize::MAX);
+        assert_eq!(pacing.wake_at(later), None);
+    }
+
+    #[test]
+    fn a_quota_that_comes_or_goes_leaves_a_lowered_rate_low() {
+        let mut pacing = Pacing::new(Some(600));
         pacing.on_throttled(Duration::from_secs(1), START);
-        assert_eq!(pacing.allowance(START), 0);
-        assert_eq!(pacing.allowance(START + Duration::from_secs(1)), usize::MAX);
+        pacing.set_rate_max(None, START);
+        let resumed = START + Duration::from_secs(1);
+        let left = run(&mut pacing, resumed, 3);
+        assert!((270..=330).contains(&left[0]), "{left:?}");
+        let now = resumed + Duration::from_secs(3);
+        pacing.set_rate_max(Some(100), now);
+        let left = run(&mut pacing, now, 1);
+        assert!((90..=110).contains(&left[0]), "{left:?}");
+        pacing.set_rate_max(None, now + Duration::from_secs(1));
+        assert_eq!(pacing.allowance(now + Duration::from_secs(1)), usize::MAX);
     }
 
     #[test]

@@ -67,6 +67,8 @@ pub(crate) struct Content<'m> {
     pub(crate) image: Option<Cow<'m, str>>,
     pub(crate) sound: Option<Cow<'m, str>>,
     pub(crate) click_action: Option<Cow<'m, str>>,
+    /// Whether that is an `https` address.
+    pub(crate) is_link: bool,
     pub(crate) badge: Option<u32>,
     pub(crate) data: Vec<(&'m str, Cow<'m, str>)>,
 }
@@ -85,12 +87,20 @@ impl<'m> Content<'m> {
                 .map(|text| filler.fill(text))
                 .transpose()
         };
+        let title = text(|texts| &texts.title, &message.title)?;
+        let body = text(|texts| &texts.body, &message.body)?;
+        let image = text(|texts| &texts.image, &message.image)?;
+        let sound = text(|texts| &texts.sound, &message.sound)?;
+        let click_action = text(|texts| &texts.click_action, &message.click_action)?;
         Ok(Content {
-            title: text(|texts| &texts.title, &message.title)?,
-            body: text(|texts| &texts.body, &message.body)?,
-            image: text(|texts| &texts.image, &message.image)?,
-            sound: text(|texts| &texts.sound, &message.sound)?,
-            click_action: text(|texts| &texts.click_action, &message.click_action)?,
+            is_link: click_action
+                .as_deref()
+                .is_some_and(|text| filler.is_link(text)),
+            title,
+            body,
+            image,
+            sound,
+            click_action,
             badge: message.badge,
             data: message
                 .data

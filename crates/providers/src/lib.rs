@@ -10,6 +10,7 @@ mod content;
 pub mod door;
 mod error;
 pub mod fcm;
+mod form;
 pub mod preview;
 mod recent;
 pub mod retry_after;

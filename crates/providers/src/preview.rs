@@ -12,9 +12,9 @@ use serde_json::Value;
 
 use crate::apns::{self, payload};
 use crate::content::{Refused, Unsendable};
-use crate::fcm::message::PAYLOAD_BYTES_MAX;
-use crate::fcm::rendering::Rendering;
-use crate::template::Values;
+use crate::fcm::rendering::{Rendering, Target};
+use crate::form::Looked;
+use crate::template::{Filler, Values};
 
 /// Stands for the device's address.
 const ADDRESS: &str = "<token>";
@@ -72,13 +72,12 @@ fn apns(asked: &Preview<'_>, values: Values<'_>) -> Result<Previewed, Unsendable
         message, options, ..
     } = asked;
     let texts = message.localized_for(asked.locale);
-    let payload = payload::render(message, texts.as_deref(), values, options.priority)?;
-    if payload.json.len() > payload.push_type.bytes_max {
-        return Err(Unsendable::TooLarge);
-    }
+    let mut filler = Filler::new(values);
+    let payload = payload::render(message, texts.as_deref(), &mut filler, options.priority)?;
+    apns::codec::check_size(&payload)?;
     previewed(
         apns::codec::headers_of(&payload, options, TOPIC)?,
-        &payload.json,
+        payload.json.as_bytes(),
     )
 }
 
@@ -87,12 +86,13 @@ fn fcm(asked: &Preview<'_>, values: Values<'_>) -> Result<Previewed, Unsendable>
         message, options, ..
     } = asked;
     let texts = message.localized_for(asked.locale);
-    let rendering = Rendering::of(message, texts.as_deref(), values, options)?;
-    if rendering.payload_bytes > PAYLOAD_BYTES_MAX {
-        return Err(Unsendable::TooLarge);
-    }
-    let left = options.expires_at.since(asked.now);
-    let body = rendering.body(AddressKind::RegistrationToken, ADDRESS, left)?;
+    let rendering = Rendering::of(message, texts.as_deref(), Filler::new(values), options)?;
+    let to = Target {
+        kind: AddressKind::RegistrationToken,
+        address: ADDRESS,
+        left: options.expires_at.since(asked.now),
+    };
+    let body = rendering.body(&to, &Looked::default())?;
     let json = HeaderValue::from_static("application/json");
     previewed(vec![(http::header::CONTENT_TYPE, json)], &body)
 }

@@ -1,41 +1,79 @@
-//! The last few renderings of a connection: deliveries of one notification and locale share one.
+//! The last renderings of a connection: deliveries of one message, locale and kind share one.
 
 use std::fmt;
 use std::sync::Arc;
 
-use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, NotificationId};
+use fanfare_types::message::{Localized, Variables};
+use fanfare_types::{Delivery, Message, MissingVariable, Options};
 
-/// How many renderings are kept, so that the locales of one notification, or two notifications that take turns
-/// on a connection, do not push each other out. A rendering is at most a payload and its headers: about 6 KiB.
-const KEPT: usize = 8;
+/// How many renderings of notifications are kept, so that the locales of one, or two that take turns on a
+/// connection, do not push each other out. A rendering is at most a payload and its headers: about 6 KiB.
+const NOTIFICATIONS: usize = 8;
 
-/// Renderings by notification and device locale, the oldest replaced first. `Debug` shows no content.
+/// How many of campaigns: a hundred at once take turns, or a few in many locales.
+const CAMPAIGNS: usize = 128;
+
+/// Renderings by message and device locale. Notifications come and go; they push no campaign's out. `Debug` shows no
+/// content.
 pub(crate) struct Recent<T> {
+    notifications: Shelf<T>,
+    campaigns: Shelf<T>,
+}
+
+/// The oldest is replaced first.
+struct Shelf<T> {
     kept: Vec<Kept<T>>,
+    kept_max: usize,
     /// Where the last one was found or put.
     last: usize,
     /// Which one is replaced next.
     oldest: usize,
 }
 
+/// Message and variables are known by where they are, and held, so that nothing else comes to be there.
 struct Kept<T> {
-    id: NotificationId,
+    message: Arc<Message>,
+    variables: Arc<Variables>,
     locale: Option<Arc<str>>,
+    options: Options,
+    missing: Option<MissingVariable>,
+    /// A form, which recipients fill with their own variables.
+    is_form: bool,
     rendering: T,
 }
 
 impl<T> Recent<T> {
     pub(crate) fn new() -> Self {
         Recent {
-            kept: Vec::new(),
-            last: 0,
-            oldest: 0,
+            notifications: Shelf::new(NOTIFICATIONS),
+            campaigns: Shelf::new(CAMPAIGNS),
         }
     }
 
     /// The rendering for this delivery, made by `render` if it is not at hand. Failures are not kept.
     pub(crate) fn get<E>(
+        &mut self,
+        delivery: &Delivery,
+        render: impl FnOnce(Option<&Localized>) -> Result<T, E>,
+    ) -> Result<&T, E> {
+        match delivery.live.run {
+            Some(_) => self.campaigns.get(delivery, render),
+            None => self.notifications.get(delivery, render),
+        }
+    }
+}
+
+impl<T> Shelf<T> {
+    fn new(kept_max: usize) -> Self {
+        Shelf {
+            kept: Vec::new(),
+            kept_max,
+            last: 0,
+            oldest: 0,
+        }
+    }
+
+    fn get<E>(
         &mut self,
         delivery: &Delivery,
         render: impl FnOnce(Option<&Localized>) -> Result<T, E>,
@@ -46,18 +84,14 @@ impl<T> Recent<T> {
             .locale
             .as_ref()
             .filter(|_| !message.localized.is_empty());
-        let fits = |kept: &Kept<T>| kept.id == delivery.live.id && kept.locale.as_ref() == locale;
+        let fits = |kept: &Kept<T>| kept.fits(delivery, locale);
         if !self.kept.get(self.last).is_some_and(fits) {
             self.last = match self.kept.iter().position(fits) {
                 Some(found) => found,
                 None => {
                     let texts = message.localized_for(locale.map(|locale| &**locale));
                     let rendering = render(texts.as_deref())?;
-                    self.keep(Kept {
-                        id: delivery.live.id,
-                        locale: locale.cloned(),
-                        rendering,
-                    })
+                    self.keep(Kept::of(delivery, locale, rendering))
                 }
             };
         }
@@ -65,19 +99,45 @@ impl<T> Recent<T> {
     }
 
     fn keep(&mut self, kept: Kept<T>) -> usize {
-        if self.kept.len() < KEPT {
+        if self.kept.len() < self.kept_max {
             self.kept.push(kept);
             return self.kept.len() - 1;
         }
         let place = self.oldest;
         self.kept[place] = kept;
-        self.oldest = (place + 1) % KEPT;
+        self.oldest = (place + 1) % self.kept_max;
         place
+    }
+}
+
+impl<T> Kept<T> {
+    fn of(delivery: &Delivery, locale: Option<&Arc<str>>, rendering: T) -> Self {
+        let live = &delivery.live;
+        Kept {
+            message: live.message.clone(),
+            variables: live.variables.clone(),
+            locale: locale.cloned(),
+            options: live.options.clone(),
+            missing: live.run.as_ref().map(|run| run.missing_variable),
+            is_form: delivery.variables.is_some(),
+            rendering,
+        }
+    }
+
+    fn fits(&self, delivery: &Delivery, locale: Option<&Arc<str>>) -> bool {
+        let live = &delivery.live;
+        Arc::ptr_eq(&self.message, &live.message)
+            && self.is_form == delivery.variables.is_some()
+            && Arc::ptr_eq(&self.variables, &live.variables)
+            && self.locale.as_ref() == locale
+            && self.options == live.options
+            && self.missing == live.run.as_ref().map(|run| run.missing_variable)
     }
 }
 
 impl<T> fmt::Debug for Recent<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Recent({} kept)", self.kept.len())
+        let kept = self.notifications.kept.len() + self.campaigns.kept.len();
+        write!(f, "Recent({kept} kept)")
     }
 }

@@ -9,6 +9,9 @@ use std::borrow::Cow;
 use fanfare_types::message::Variables;
 use fanfare_types::{Delivery, MissingVariable};
 
+use crate::form::{Form, Marks};
+use crate::uri::is_https;
+
 /// Longest variable name, in bytes.
 pub const NAME_BYTES_MAX: usize = 64;
 
@@ -71,7 +74,7 @@ pub struct Template {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
+pub(crate) enum Part {
     Text(Box<str>),
     Variable(Box<str>),
 }
@@ -123,6 +126,10 @@ impl Template {
         Ok(Template { parts })
     }
 
+    pub(crate) fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
     /// The names it asks for, in order, repeated where the text repeats them.
     pub fn variables(&self) -> impl Iterator<Item = &str> {
         self.parts.iter().filter_map(|part| match part {
@@ -159,15 +166,45 @@ fn is_name(text: &str) -> bool {
 /// Fills the texts of one message, within [`FILLED_BYTES_MAX`] for all of them. Texts without placeholders are
 /// borrowed and cost nothing.
 pub(crate) struct Filler<'v> {
-    values: Values<'v>,
+    with: With<'v>,
     left: usize,
+}
+
+enum With<'v> {
+    Values(Values<'v>),
+    /// Filled later, for each recipient.
+    Marks(Marks),
 }
 
 impl<'v> Filler<'v> {
     pub(crate) fn new(values: Values<'v>) -> Self {
         Filler {
-            values,
+            with: With::Values(values),
             left: FILLED_BYTES_MAX,
+        }
+    }
+
+    /// Marks what would be filled.
+    pub(crate) fn marking(marks: Marks) -> Self {
+        Filler {
+            with: With::Marks(marks),
+            left: FILLED_BYTES_MAX,
+        }
+    }
+
+    /// What is left to fill.
+    pub(crate) fn into_form(self) -> Form {
+        match self.with {
+            With::Values(_) => Form::new(None),
+            With::Marks(marks) => Form::new(Some(marks)),
+        }
+    }
+
+    /// Whether a filled text is an `https` address, or will be.
+    pub(crate) fn is_link(&self, filled: &str) -> bool {
+        match &self.with {
+            With::Marks(marks) if marks.is_in(filled) => marks.is_link,
+            _ => is_https(filled),
         }
     }
 
@@ -175,7 +212,11 @@ impl<'v> Filler<'v> {
         if !text.contains("{{") {
             return Ok(Cow::Borrowed(text));
         }
-        let filled = Template::parse(text)?.fill(self.values)?;
+        let template = Template::parse(text)?;
+        let filled = match &mut self.with {
+            With::Marks(marks) => return Ok(Cow::Owned(marks.add(template))),
+            With::Values(values) => template.fill(*values)?,
+        };
         self.left = self
             .left
             .checked_sub(filled.len())

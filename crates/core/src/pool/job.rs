@@ -15,7 +15,8 @@ pub struct Job {
 }
 
 impl Job {
-    pub(crate) fn new(delivery: Delivery) -> Self {
+    /// One that was not handed over yet.
+    pub fn new(delivery: Delivery) -> Self {
         Job {
             delivery,
             not_sent: 0,
@@ -24,7 +25,7 @@ impl Job {
     }
 
     /// It was taken to be handed over, and is not: another push of its campaign may leave in its place.
-    pub(crate) fn give_leave_back(&self) {
+    pub fn give_leave_back(&self) {
         let live = &self.delivery.live;
         if let Some(run) = &live.run
             && live.options.lane == Lane::Bulk

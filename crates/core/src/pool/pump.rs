@@ -113,7 +113,7 @@ impl Pool {
             return self.lanes.len() < waiting;
         }
         budget.pushes -= batch.len();
-        self.pacing.take(batch.len());
+        self.pacing.take(batch.len(), world.now);
         self.ramp.take(batch.len());
         if budget.is_probe {
             self.breaker.on_probe();

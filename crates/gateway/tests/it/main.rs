@@ -2,6 +2,7 @@
 
 mod answers;
 mod campaign_commands;
+mod campaigns;
 mod cleanup;
 mod command_line;
 mod contracts;

@@ -2,15 +2,16 @@
 
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, Message, Options, Secret};
+use fanfare_types::{Delivery, Options, Secret};
 use http::header::AUTHORIZATION;
 use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
 
 use super::payload::{self, Payload};
 use crate::content::Unsendable;
+use crate::form::{Cut, Form, Looked, Marks};
 use crate::recent::Recent;
-use crate::template::Values;
+use crate::template::{Filler, Values};
 use crate::uri::{authority, https};
 use crate::{Error, Result};
 
@@ -27,13 +28,25 @@ pub struct Codec {
     authority: Authority,
     topic: String,
     recent: Recent<Rendering>,
+    looked: Looked,
 }
 
-/// What deliveries of one notification and locale share.
-struct Rendering {
-    /// Every header, with `apns-id` and `authorization` still empty.
-    headers: HeaderMap,
-    body: Bytes,
+/// What deliveries of one message and locale share.
+enum Rendering {
+    Whole(Headers, Bytes),
+    /// Recipients fill in their own variables.
+    Form(Headers, Filling),
+    /// What the headers say depends on them, too.
+    EachAnew,
+}
+
+/// Every header, with `apns-id` and `authorization` still empty.
+type Headers = HeaderMap;
+
+struct Filling {
+    form: Form,
+    json: Cut,
+    bytes_max: usize,
 }
 
 impl Codec {
@@ -50,6 +63,7 @@ impl Codec {
             authority: authority(authority_text)?,
             topic: topic.to_owned(),
             recent: Recent::new(),
+            looked: Looked::default(),
         })
     }
 
@@ -60,24 +74,29 @@ impl Codec {
         token: Option<&Secret<HeaderValue>>,
     ) -> Result<Request<Bytes>, Unsendable> {
         let uri = self.uri(delivery)?;
-        let topic = &self.topic;
-        let live = &delivery.live;
-        let render = |texts: Option<&Localized>| {
-            let values = Values::of(delivery);
-            Rendering::of(&live.message, texts, values, &live.options, topic)
+        let (topic, looked) = (&self.topic, &mut self.looked);
+        let render = |texts: Option<&Localized>| match delivery.variables {
+            None => whole(delivery, texts, topic),
+            Some(_) => Ok(form(delivery, texts, topic).unwrap_or(Rendering::EachAnew)),
         };
-        let mut own = None;
-        let rendering = match &delivery.variables {
-            None => self.recent.get(delivery, render)?,
-            Some(_) => {
+        let anew;
+        let (headers, body) = match self.recent.get(delivery, render)? {
+            Rendering::Whole(headers, body) => (headers, body.clone()),
+            Rendering::Form(headers, filling) => (headers, filling.fill(delivery, looked)?),
+            Rendering::EachAnew => {
+                let live = &delivery.live;
                 let texts = live.message.localized_for(delivery.locale.as_deref());
-                own.insert(render(texts.as_deref())?)
+                let filler = Filler::new(Values::of(delivery));
+                let (payload, _) = payload_of(delivery, texts.as_deref(), filler)?;
+                check_size(&payload)?;
+                anew = headers_for(&payload, delivery, topic)?;
+                (&anew, payload.json.into())
             }
         };
-        let mut request = Request::new(rendering.body.clone());
+        let mut headers = headers.clone();
+        let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri;
-        let mut headers = rendering.headers.clone();
         let uuid = delivery.live.id.delivery_uuid(delivery.ordinal).encode();
         headers.insert(APNS_ID, changing(&uuid)?);
         match token {
@@ -100,29 +119,76 @@ impl Codec {
     }
 }
 
-impl Rendering {
-    fn of(
-        message: &Message,
-        texts: Option<&Localized>,
-        values: Values<'_>,
-        options: &Options,
-        topic: &str,
-    ) -> Result<Self, Unsendable> {
-        let payload = payload::render(message, texts, values, options.priority)?;
-        if payload.json.len() > payload.push_type.bytes_max {
+fn whole(
+    delivery: &Delivery,
+    texts: Option<&Localized>,
+    topic: &str,
+) -> Result<Rendering, Unsendable> {
+    let filler = Filler::new(Values::of(delivery));
+    let (payload, _) = payload_of(delivery, texts, filler)?;
+    check_size(&payload)?;
+    let headers = headers_for(&payload, delivery, topic)?;
+    Ok(Rendering::Whole(headers, payload.json.into()))
+}
+
+fn form(
+    delivery: &Delivery,
+    texts: Option<&Localized>,
+    topic: &str,
+) -> Result<Rendering, Unsendable> {
+    let filler = Filler::marking(Marks::new(&delivery.live.message, false)?);
+    let (payload, mut form) = payload_of(delivery, texts, filler)?;
+    let filling = Filling {
+        json: form.cut(&payload.json, true),
+        form,
+        bytes_max: payload.push_type.bytes_max,
+    };
+    let headers = headers_for(&payload, delivery, topic)?;
+    Ok(Rendering::Form(headers, filling))
+}
+
+fn payload_of(
+    delivery: &Delivery,
+    texts: Option<&Localized>,
+    mut filler: Filler<'_>,
+) -> Result<(Payload, Form), Unsendable> {
+    let live = &delivery.live;
+    let payload = payload::render(&live.message, texts, &mut filler, live.options.priority)?;
+    Ok((payload, filler.into_form()))
+}
+
+pub(crate) fn check_size(payload: &Payload) -> Result<(), Unsendable> {
+    match payload.json.len() > payload.push_type.bytes_max {
+        true => Err(Unsendable::TooLarge),
+        false => Ok(()),
+    }
+}
+
+fn headers_for(
+    payload: &Payload,
+    delivery: &Delivery,
+    topic: &str,
+) -> Result<HeaderMap, Unsendable> {
+    let mut headers = HeaderMap::with_capacity(8);
+    for (name, value) in headers_of(payload, &delivery.live.options, topic)? {
+        headers.insert(name, value);
+    }
+    // Places for what each delivery fills in, so that a copy of the map need not grow for it.
+    headers.insert(APNS_ID, HeaderValue::from_static(""));
+    headers.insert(AUTHORIZATION, HeaderValue::from_static(""));
+    Ok(headers)
+}
+
+impl Filling {
+    fn fill(&self, delivery: &Delivery, looked: &mut Looked) -> Result<Bytes, Unsendable> {
+        self.form.look_up(Values::of(delivery), looked)?;
+        let bytes = self.json.len(looked);
+        if bytes > self.bytes_max {
             return Err(Unsendable::TooLarge);
         }
-        let mut headers = HeaderMap::with_capacity(8);
-        for (name, value) in headers_of(&payload, options, topic)? {
-            headers.insert(name, value);
-        }
-        // Places for what each delivery fills in, so that a copy of the map need not grow for it.
-        headers.insert(APNS_ID, HeaderValue::from_static(""));
-        headers.insert(AUTHORIZATION, HeaderValue::from_static(""));
-        Ok(Rendering {
-            headers,
-            body: payload.json.into(),
-        })
+        let mut body = Vec::with_capacity(bytes);
+        self.json.write(looked, &mut body);
+        Ok(body.into())
     }
 }
 

@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use super::push_type::{ALERT, BACKGROUND, PushType};
 use crate::content::{Content, Object, Unsendable, fill_object, merge, object_in, put};
-use crate::template::{Filler, Values};
+use crate::template::Filler;
 
 /// Custom key that carries the picture's address.
 pub(crate) const IMAGE_KEY: &str = "image";
@@ -34,21 +34,20 @@ pub(crate) struct Payload {
     pub(crate) priority: &'static str,
     /// Whether it holds an alert, badge or sound.
     pub(crate) shows: bool,
-    pub(crate) json: Vec<u8>,
+    pub(crate) json: String,
 }
 
 pub(crate) fn render(
     message: &Message,
     localized: Option<&Localized>,
-    values: Values<'_>,
+    filler: &mut Filler<'_>,
     priority: Priority,
 ) -> Result<Payload, Unsendable> {
-    let mut filler = Filler::new(values);
-    let content = Content::of(message, localized, &mut filler)?;
+    let content = Content::of(message, localized, filler)?;
     let mut payload = neutral(&content);
     let mut headers = Value::Null;
     if let Some(raw) = &message.apns {
-        let mut raw = fill_object(raw, &mut filler)?;
+        let mut raw = fill_object(raw, filler)?;
         headers = raw.remove(HEADERS).unwrap_or_default();
         merge(&mut payload, raw);
     }
@@ -64,7 +63,7 @@ pub(crate) fn render(
         Some(value) => named_priority(value).ok_or(Unsendable::Override(PRIORITY))?,
     };
     finish(aps, &content, push_type);
-    let json = serde_json::to_vec(&payload).map_err(|_| Unsendable::Unwritable("payload"))?;
+    let json = serde_json::to_string(&payload).map_err(|_| Unsendable::Unwritable("payload"))?;
     Ok(Payload {
         push_type,
         priority,

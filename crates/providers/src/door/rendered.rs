@@ -9,7 +9,8 @@ use crate::apns::payload;
 use crate::content::Unsendable;
 use crate::fcm::message::PAYLOAD_BYTES_MAX;
 use crate::fcm::rendering::Rendering;
-use crate::template::{Unfilled, Values};
+use crate::form::Looked;
+use crate::template::{Filler, Unfilled, Values};
 
 /// A message whose base is larger than this is not measured locale by locale: it has to shrink anyway.
 const MEASURED_BYTES_MAX: usize = 16 * 1024;
@@ -45,12 +46,18 @@ fn measure(
         false => MissingVariable::Empty,
     };
     let values = Values::new(None, given.variables, missing);
-    let apns = payload::render(message, texts, values, options.priority).map(|payload| {
-        check_background(&payload, faults);
-        (payload.json.len(), payload.push_type.bytes_max)
+    let apns = payload::render(message, texts, &mut Filler::new(values), options.priority).map(
+        |payload| {
+            check_background(&payload, faults);
+            (payload.json.len(), payload.push_type.bytes_max)
+        },
+    );
+    let fcm = Rendering::of(message, texts, Filler::new(values), options).map(|rendering| {
+        (
+            rendering.payload_bytes(&Looked::default()),
+            PAYLOAD_BYTES_MAX,
+        )
     });
-    let fcm = Rendering::of(message, texts, values, options)
-        .map(|rendering| (rendering.payload_bytes, PAYLOAD_BYTES_MAX));
     let mut largest = 0;
     for (provider, measured) in [("APNs", apns), ("FCM", fcm)] {
         match measured {

@@ -2,23 +2,39 @@
 
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, Secret, Timestamp};
+use fanfare_types::{Delivery, Message, Secret, Timestamp};
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Request, Uri};
 
-use super::message::PAYLOAD_BYTES_MAX;
-use super::rendering::Rendering;
+use super::message::EXPIRATION;
+use super::rendering::{Rendering, Target};
 use crate::content::Unsendable;
+use crate::form::{Looked, Marks};
 use crate::recent::Recent;
-use crate::template::Values;
-use crate::uri::{authority, https};
+use crate::template::{Filler, Template, Values};
+use crate::uri::{authority, https, is_https};
 use crate::{Error, Result};
 
 /// Encodes for one Firebase project.
 #[derive(Debug)]
 pub struct Codec {
     uri: Uri,
-    recent: Recent<Rendering>,
+    recent: Recent<Kept>,
+    looked: Looked,
+}
+
+/// What deliveries of one message and locale share.
+enum Kept {
+    /// Whole, or a form that recipients fill with their own variables.
+    One(Box<Rendering>),
+    /// Two forms: what an `https` address as click action makes of it, and any other.
+    ByLink {
+        click_action: Template,
+        link: Box<Rendering>,
+        other: Box<Rendering>,
+    },
+    /// More of it depends on the variables.
+    EachAnew,
 }
 
 impl Codec {
@@ -36,6 +52,7 @@ impl Codec {
         Ok(Codec {
             uri: https(authority(authority_text)?, path).ok_or_else(unusable)?,
             recent: Recent::new(),
+            looked: Looked::default(),
         })
     }
 
@@ -46,16 +63,42 @@ impl Codec {
         token: Option<&Secret<HeaderValue>>,
         now: Timestamp,
     ) -> Result<Request<Bytes>, Unsendable> {
-        let live = &delivery.live;
-        let mut own = None;
-        let rendering = match &delivery.variables {
-            None => self.recent.get(delivery, |texts| render(delivery, texts))?,
-            Some(_) => {
+        let (live, values) = (&delivery.live, Values::of(delivery));
+        let looked = &mut self.looked;
+        let make = |texts: Option<&Localized>| match delivery.variables {
+            None => {
+                render(delivery, texts, Filler::new(values)).map(|whole| Kept::One(Box::new(whole)))
+            }
+            Some(_) => Ok(forms(delivery, texts).unwrap_or(Kept::EachAnew)),
+        };
+        let anew;
+        let rendering = match self.recent.get(delivery, make)? {
+            Kept::One(rendering) => rendering,
+            Kept::ByLink {
+                click_action,
+                link,
+                other,
+            } => {
+                // First whether all are there and short enough, in their order.
+                other.look_up(values, looked)?;
+                match is_https(&click_action.fill(values)?) {
+                    true => link,
+                    false => other,
+                }
+            }
+            Kept::EachAnew => {
                 let texts = live.message.localized_for(delivery.locale.as_deref());
-                own.insert(render(delivery, texts.as_deref())?)
+                anew = render(delivery, texts.as_deref(), Filler::new(values))?;
+                &anew
             }
         };
-        let body = rendering.fill(delivery, now)?;
+        rendering.look_up(values, looked)?;
+        let to = Target {
+            kind: delivery.address.kind,
+            address: delivery.address.expose(),
+            left: live.options.expires_at.since(now),
+        };
+        let body = rendering.body(&to, looked)?;
         let mut request = Request::new(body);
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.uri.clone();
@@ -69,11 +112,41 @@ impl Codec {
     }
 }
 
-fn render(delivery: &Delivery, texts: Option<&Localized>) -> Result<Rendering, Unsendable> {
-    let (live, values) = (&delivery.live, Values::of(delivery));
-    let rendering = Rendering::of(&live.message, texts, values, &live.options)?;
-    match rendering.payload_bytes > PAYLOAD_BYTES_MAX {
-        true => Err(Unsendable::TooLarge),
-        false => Ok(rendering),
+fn render(
+    delivery: &Delivery,
+    texts: Option<&Localized>,
+    filler: Filler<'_>,
+) -> Result<Rendering, Unsendable> {
+    let live = &delivery.live;
+    Rendering::of(&live.message, texts, filler, &live.options)
+}
+
+fn forms(delivery: &Delivery, texts: Option<&Localized>) -> Result<Kept, Unsendable> {
+    let message = &delivery.live.message;
+    if is_expiration_open(message) {
+        return Ok(Kept::EachAnew);
     }
+    let form = |is_link| {
+        let marks = Marks::new(message, is_link)?;
+        render(delivery, texts, Filler::marking(marks))
+    };
+    let click_action = texts
+        .and_then(|texts| texts.click_action.as_ref())
+        .or(message.click_action.as_ref())
+        .filter(|text| text.contains("{{"));
+    Ok(match click_action {
+        None => Kept::One(Box::new(form(false)?)),
+        Some(text) => Kept::ByLink {
+            click_action: Template::parse(text)?,
+            link: Box::new(form(true)?),
+            other: Box::new(form(false)?),
+        },
+    })
+}
+
+/// Whether an expiration in the override depends on variables: the earlier one of two is sent.
+fn is_expiration_open(message: &Message) -> bool {
+    let raw = message.fcm.as_ref();
+    raw.and_then(|raw| raw.get("apns")?.get("headers")?.get(EXPIRATION)?.as_str())
+        .is_some_and(|expiration| expiration.contains("{{"))
 }

@@ -23,26 +23,24 @@ use serde_json::{Value, json};
 use crate::apns::payload::{PRIORITY, PUSH_TYPE, SHOWN};
 use crate::apns::push_type::BACKGROUND;
 use crate::content::{Content, Object, Unsendable, fill_object, merge, object_in, put};
-use crate::template::{Filler, Values};
-use crate::uri::is_https;
+use crate::template::Filler;
 
-/// Longest payload, in bytes, as [`payload_bytes`] counts it.
+/// Longest payload, in bytes, as [`counted`] has it.
 pub(crate) const PAYLOAD_BYTES_MAX: usize = 4096;
 
-const EXPIRATION: &str = "apns-expiration";
+pub(crate) const EXPIRATION: &str = "apns-expiration";
 
 /// FCM's `message` without its target and without the times to live, which change with every attempt.
 pub(crate) fn render(
     message: &Message,
     localized: Option<&Localized>,
-    values: Values<'_>,
+    filler: &mut Filler<'_>,
     options: &Options,
 ) -> Result<Object, Unsendable> {
-    let mut filler = Filler::new(values);
-    let content = Content::of(message, localized, &mut filler)?;
+    let content = Content::of(message, localized, filler)?;
     let mut rendered = neutral(&content, options);
     if let Some(raw) = &message.fcm {
-        merge(&mut rendered, fill_object(raw, &mut filler)?);
+        merge(&mut rendered, fill_object(raw, filler)?);
     }
     finish_apns(&mut rendered, options)?;
     Ok(rendered)
@@ -151,11 +149,7 @@ fn webpush(content: &Content<'_>, options: &Options) -> Object {
     let mut webpush = Object::new();
     let urgency = options.priority.as_str();
     webpush.insert("headers".to_owned(), json!({ "Urgency": urgency }));
-    if let Some(link) = content
-        .click_action
-        .as_deref()
-        .filter(|link| is_https(link))
-    {
+    if let Some(link) = content.click_action.as_deref().filter(|_| content.is_link) {
         webpush.insert("fcm_options".to_owned(), json!({ "link": link }));
     }
     webpush
@@ -168,30 +162,40 @@ fn insert(object: &mut Object, name: &str, member: Object) {
     }
 }
 
-/// What counts against FCM's limit: the keys and values of `notification` and `data`, and of their counterparts
-/// under `android`; or, when that is more, the JSON of `apns.payload`, which APNs limits to as much.
-pub(crate) fn payload_bytes(message: &Object) -> usize {
-    let ios = message.get("apns").and_then(|apns| apns.get("payload"));
-    let ios_bytes = ios.map_or(0, |payload| payload.to_string().len());
-    let android = message.get("android").unwrap_or(&Value::Null);
-    [message.get("notification"), message.get("data")]
-        .into_iter()
-        .chain([android.get("notification"), android.get("data")])
-        .flatten()
-        .map(text_bytes)
-        .sum::<usize>()
-        .max(ios_bytes)
+/// What counts against FCM's limit, as texts whose lengths do.
+pub(crate) struct Counted {
+    /// The keys and values of `notification` and `data`, and of their counterparts under `android`.
+    pub(crate) texts: String,
+    /// `apns.payload`, which APNs limits to as much: it counts when it is more.
+    pub(crate) ios: String,
 }
 
-fn text_bytes(value: &Value) -> usize {
+pub(crate) fn counted(message: &Object) -> Counted {
+    let ios = message.get("apns").and_then(|apns| apns.get("payload"));
+    let android = message.get("android").unwrap_or(&Value::Null);
+    let mut texts = String::new();
+    let parts = [message.get("notification"), message.get("data")];
+    let of_android = [android.get("notification"), android.get("data")];
+    for part in parts.into_iter().chain(of_android).flatten() {
+        gather(part, &mut texts);
+    }
+    Counted {
+        texts,
+        ios: ios.map_or_else(String::new, Value::to_string),
+    }
+}
+
+fn gather(value: &Value, texts: &mut String) {
     match value {
-        Value::Null => 0,
-        Value::String(text) => text.len(),
-        Value::Array(items) => items.iter().map(text_bytes).sum(),
-        Value::Object(members) => members
-            .iter()
-            .map(|(name, value)| name.len() + text_bytes(value))
-            .sum(),
-        Value::Bool(_) | Value::Number(_) => value.to_string().len(),
+        Value::Null => {}
+        Value::String(text) => texts.push_str(text),
+        Value::Array(items) => items.iter().for_each(|item| gather(item, texts)),
+        Value::Object(members) => {
+            for (name, value) in members {
+                texts.push_str(name);
+                gather(value, texts);
+            }
+        }
+        Value::Bool(_) | Value::Number(_) => texts.push_str(&value.to_string()),
     }
 }

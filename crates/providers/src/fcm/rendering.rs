@@ -1,42 +1,54 @@
-//! A request body rendered once for a notification and locale, with holes for what differs between deliveries
+//! A request body rendered once for a message and locale, with holes for what differs between deliveries
 //! and attempts: the address, and the time left twice (Android and web).
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{Address, AddressKind, Delivery, Message, Options, Timestamp};
+use fanfare_types::{AddressKind, Message, Options};
 use serde_json::Value;
 
-use super::message::{self, payload_bytes};
+use super::message::{self, Counted, PAYLOAD_BYTES_MAX, counted};
 use crate::content::{Object, Unsendable};
-use crate::template::Values;
+use crate::form::{Cut, Form, Looked};
+use crate::template::{Filler, Values};
 
 /// Longest time to live that FCM takes: four weeks.
 pub(crate) const TTL_MAX: Duration = Duration::from_secs(2_419_200);
 
 const AFTER_TARGET: &str = r#","android":{"ttl":""#;
 
-/// A body with holes: `{"message":{"token":` address [`AFTER_TARGET`] seconds `between_ttls` seconds `tail`.
+/// A body with holes: `{"message":{"token":` address [`AFTER_TARGET`] seconds `between_ttls` seconds `tail`. With a
+/// form, the two texts have blanks of their own.
 pub(crate) struct Rendering {
+    form: Form,
     /// What counts against FCM's limit; may be over it.
-    pub(crate) payload_bytes: usize,
-    between_ttls: String,
-    tail: String,
+    texts: Cut,
+    ios: Cut,
+    between_ttls: Cut,
+    tail: Cut,
     /// Shorter times to live that the override asks for, in seconds.
     android_ttl_max: u64,
     web_ttl_max: u64,
+}
+
+/// Whom a body is for, and how long it has left.
+pub(crate) struct Target<'a> {
+    pub(crate) kind: AddressKind,
+    pub(crate) address: &'a str,
+    pub(crate) left: Duration,
 }
 
 impl Rendering {
     pub(crate) fn of(
         message: &Message,
         localized: Option<&Localized>,
-        values: Values<'_>,
+        mut filler: Filler<'_>,
         options: &Options,
     ) -> Result<Self, Unsendable> {
-        let mut message = message::render(message, localized, values, options)?;
-        let payload_bytes = payload_bytes(&message);
+        let mut message = message::render(message, localized, &mut filler, options)?;
+        let mut form = filler.into_form();
+        let Counted { texts, ios } = counted(&message);
         if TARGETS.iter().any(|target| message.contains_key(*target)) {
             return Err(Unsendable::Override("target"));
         }
@@ -46,53 +58,62 @@ impl Rendering {
         let android_ttl = android.remove("ttl");
         let web_ttl = web_headers.remove("TTL");
         let web_headers = members(&web_headers)?;
+        let between_ttls = format!(
+            r#"s"{}}},"webpush":{{"headers":{{"TTL":""#,
+            members(&android)?
+        );
+        let tail = format!(
+            r#""{web_headers}}}{}}}{}}}}}"#,
+            members(&webpush)?,
+            members(&message)?
+        );
         Ok(Rendering {
-            payload_bytes,
-            between_ttls: format!(
-                r#"s"{}}},"webpush":{{"headers":{{"TTL":""#,
-                members(&android)?
-            ),
-            tail: format!(
-                r#""{web_headers}}}{}}}{}}}}}"#,
-                members(&webpush)?,
-                members(&message)?
-            ),
+            texts: form.cut(&texts, false),
+            ios: form.cut(&ios, true),
+            between_ttls: form.cut(&between_ttls, true),
+            tail: form.cut(&tail, true),
             android_ttl_max: wanted_ttl(android_ttl.as_ref(), "s", "android.ttl")?,
             web_ttl_max: wanted_ttl(web_ttl.as_ref(), "", "webpush.headers.TTL")?,
+            form,
         })
     }
 
-    /// The body for one delivery and attempt.
-    pub(super) fn fill(&self, delivery: &Delivery, now: Timestamp) -> Result<Bytes, Unsendable> {
-        let Address { kind, .. } = delivery.address;
-        let left = delivery.live.options.expires_at.since(now);
-        self.body(kind, delivery.address.expose(), left)
+    /// Looks up what the recipient fills in.
+    pub(crate) fn look_up(
+        &self,
+        values: Values<'_>,
+        looked: &mut Looked,
+    ) -> Result<(), Unsendable> {
+        Ok(self.form.look_up(values, looked)?)
     }
 
-    /// The body for one address, and `left` until it expires.
-    pub(crate) fn body(
-        &self,
-        kind: AddressKind,
-        address: &str,
-        left: Duration,
-    ) -> Result<Bytes, Unsendable> {
-        let target = match kind {
+    /// What counts against FCM's limit.
+    pub(crate) fn payload_bytes(&self, looked: &Looked) -> usize {
+        self.texts.len(looked).max(self.ios.len(looked))
+    }
+
+    /// The body for one delivery and attempt.
+    pub(crate) fn body(&self, to: &Target<'_>, looked: &Looked) -> Result<Bytes, Unsendable> {
+        if self.payload_bytes(looked) > PAYLOAD_BYTES_MAX {
+            return Err(Unsendable::TooLarge);
+        }
+        let target = match to.kind {
             AddressKind::RegistrationToken => r#"{"message":{"token":"#,
             AddressKind::Fid => r#"{"message":{"fid":"#,
         };
-        let left = left.min(TTL_MAX);
-        let fixed = [AFTER_TARGET, &self.between_ttls, &self.tail];
+        let left = to.left.min(TTL_MAX).as_secs();
         // Quotes around the address, and two numbers of at most seven digits.
-        let holes = address.len() + 2 + 2 * 7;
-        let size = target.len() + holes + fixed.map(str::len).iter().sum::<usize>();
-        let mut body = Vec::with_capacity(size);
+        let holes = to.address.len() + 2 + 2 * 7;
+        let cuts = self.between_ttls.len(looked) + self.tail.len(looked);
+        let mut body = Vec::with_capacity(target.len() + holes + AFTER_TARGET.len() + cuts);
         body.extend_from_slice(target.as_bytes());
-        serde_json::to_writer(&mut body, address).map_err(|_| Unsendable::Unwritable("address"))?;
-        body.extend_from_slice(fixed[0].as_bytes());
-        put_number(&mut body, left.as_secs().min(self.android_ttl_max))?;
-        body.extend_from_slice(fixed[1].as_bytes());
-        put_number(&mut body, left.as_secs().min(self.web_ttl_max))?;
-        body.extend_from_slice(fixed[2].as_bytes());
+        serde_json::to_writer(&mut body, to.address)
+            .map_err(|_| Unsendable::Unwritable("address"))?;
+        body.extend_from_slice(AFTER_TARGET.as_bytes());
+        put_number(&mut body, left.min(self.android_ttl_max))?;
+        self.between_ttls.write(looked, &mut body);
+        put_number(&mut body, left.min(self.web_ttl_max))?;
+        self.tail.write(looked, &mut body);
         Ok(body.into())
     }
 }

@@ -11,5 +11,6 @@ mod credentials;
 mod door;
 mod fcm_answers;
 mod fcm_requests;
+mod forms;
 mod preview;
 mod support;

@@ -97,7 +97,7 @@ fn what_its_connection_finds_over_is_dropped_or_ends() {
     assert_eq!(rig.ended(), [(Outcome::Cancelled, "cancelled".to_owned())]);
 }
 
-/// Wakes the pool whenever it asks, and answers all at once; what was handed over.
+/// Wakes the pool when it asks, or every 100 ms, and answers all that was handed over; how many that were.
 fn hand_over_for(rig: &mut Rig, time: Duration) -> usize {
     let end = rig.now + time;
     let mut count = 0;
@@ -105,9 +105,10 @@ fn hand_over_for(rig: &mut Rig, time: Duration) -> usize {
         let handed = rig.handed();
         count += handed.len();
         rig.answer_all(handed, Verdict::Accepted);
-        count += rig.handed().len();
-        rig.now = woken(rig).unwrap_or(end).min(end);
-        rig.effects.clear();
+        let woken = woken(rig).unwrap_or(rig.now + SECOND / 10);
+        rig.effects
+            .retain(|effect| matches!(effect, Effect::Hand { .. } | Effect::Open(_)));
+        rig.now = woken.min(end);
         rig.event(Pool::on_wake);
     }
     count
@@ -131,12 +132,12 @@ fn a_slow_campaign_is_kept_to_its_rate_and_asks_for_one_connection() {
     rig.up(0, 100);
     let count = hand_over_for(&mut rig, 5 * SECOND);
     assert!((49..=51).contains(&count), "{count}");
-    assert_eq!(rig.opened(), 0, "one is enough");
+    assert_eq!(rig.opened(), 1, "one is enough");
     // A fast one is no reason to wait for the slow one, nor for too few connections.
     let fast = super::super::fixtures::run(None);
     work(&mut rig, &fast, 2_000);
     assert_eq!(rig.handed().len(), 90, "all streams that bulk may use");
-    assert_eq!(rig.opened(), 7);
+    assert_eq!(rig.opened(), 8);
 }
 
 #[test]
@@ -171,6 +172,41 @@ fn what_is_taken_and_not_handed_over_gives_its_leave_back() {
     assert_eq!(rig.rerouted(), 2);
     let left = (0..).take_while(|_| run.pace.try_take(rig.now)).count();
     assert_eq!(left, 51, "as much as a pace ever holds");
+}
+
+#[test]
+fn one_devices_throttle_keeps_nobody_else() {
+    let mut rig = apns();
+    work(&mut rig, &run(None), 3);
+    let mut handed = rig.handed();
+    rig.answer(handed.remove(0), Verdict::ThrottleDevice { after: None });
+    rig.answer_all(handed, Verdict::Accepted);
+    assert_eq!(waiting(&rig), (0, 1), "that device waits");
+    work(&mut rig, &run(None), 50);
+    assert_eq!(rig.handed().len(), 50);
+    rig.after(30 * SECOND);
+    assert_eq!(rig.handed().len(), 1);
+}
+
+#[test]
+fn a_projects_throttle_brings_apns_back_slowly_though_it_has_no_quota() {
+    let mut rig = apns();
+    work(&mut rig, &run(None), 50_000);
+    let before = hand_over_for(&mut rig, SECOND);
+    let mut handed = rig.handed();
+    let after = Some(SECOND);
+    rig.answer(handed.remove(0), Verdict::ThrottleProject { after });
+    rig.answer_all(handed, Verdict::Accepted);
+    assert_eq!(hand_over_for(&mut rig, SECOND / 2), 0, "it pauses");
+    hand_over_for(&mut rig, SECOND / 2);
+    let (first, second) = (
+        hand_over_for(&mut rig, SECOND),
+        hand_over_for(&mut rig, SECOND),
+    );
+    assert!(
+        first < before && second >= first,
+        "{before}, {first}, {second}"
+    );
 }
 
 #[test]

@@ -23,7 +23,10 @@ pub(crate) fn pushes(world: &World) -> Vec<Entry> {
         let page = books.requests(&query);
         after = page.last().map(|entry| entry.seq);
         let is_last = page.len() < PAGE;
-        all.extend(page.into_iter().filter(|entry| entry.provider != Provider::Oauth));
+        all.extend(
+            page.into_iter()
+                .filter(|entry| entry.provider != Provider::Oauth),
+        );
         if is_last {
             return all;
         }
@@ -46,7 +49,12 @@ pub(crate) fn assert_each_once(pushes: &[Entry], addresses: impl Iterator<Item =
     for address in addresses {
         wanted += 1;
         let got = found.get(address.as_str()).map_or(0, Vec::len);
-        assert_eq!(got, 1, "pushes for the device numbered {}", number(&address));
+        assert_eq!(
+            got,
+            1,
+            "pushes for the device numbered {}",
+            number(&address)
+        );
     }
     assert_eq!(found.len(), wanted, "and for nobody else");
     assert!(pushes.iter().all(|push| push.status == 200));
@@ -55,11 +63,23 @@ pub(crate) fn assert_each_once(pushes: &[Entry], addresses: impl Iterator<Item =
 /// No address was asked for twice.
 pub(crate) fn assert_at_most_once(pushes: &[Entry]) {
     for (address, pushes) in by_address(pushes) {
-        assert_eq!(pushes.len(), 1, "pushes for the device numbered {}", number(address));
+        assert_eq!(
+            pushes.len(),
+            1,
+            "pushes for the device numbered {}",
+            number(address)
+        );
     }
 }
 
 /// Which device an address is made for.
 fn number(address: &str) -> String {
-    address.chars().rev().take(12).collect::<Vec<_>>().into_iter().rev().collect()
+    address
+        .chars()
+        .rev()
+        .take(12)
+        .collect::<Vec<_>>()
+        .into_iter()
+        .rev()
+        .collect()
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use fanfare_gateway::app::STORE_FILE;
-use fanfare_store::{Applied, Change, Claim, Expect, Put, Store, embedded};
+use fanfare_store::{Applied, Change, Claim, Expect, Put, embedded};
 use fanfare_types::device::Meta;
 use fanfare_types::{
     Address, AddressKind, AppId, Channel, Device, DeviceId, Environment, Platform, Status,
@@ -66,10 +66,21 @@ pub(crate) fn device(n: u32) -> Device {
         address: Address::new(channel, kind, environment, &address(n)),
         meta: Meta {
             app_version: Some(format!("2.{}.0", n % 20)),
-            locale: Some(if n.is_multiple_of(3) { "de-AT" } else { "en-GB" }.to_owned()),
+            locale: Some(
+                if n.is_multiple_of(3) {
+                    "de-AT"
+                } else {
+                    "en-GB"
+                }
+                .to_owned(),
+            ),
             ..Meta::default()
         },
-        tags: if n.is_multiple_of(10) { vec!["news".to_owned()] } else { Vec::new() },
+        tags: if n.is_multiple_of(10) {
+            vec!["news".to_owned()]
+        } else {
+            Vec::new()
+        },
         status: Status::Active,
         invalidated_at: None,
         deleted_at: None,

@@ -98,7 +98,10 @@ async fn the_rate_is_kept_and_changes_while_it_runs() {
     // What was under way at the old rate is over.
     let quicker = until(&world, &id, |view| ended(view) >= 100 + 400 * 7 + 500).await;
     let fast_from = now_ms();
-    until(&world, &id, |view| ended(view) >= ended(&quicker) + 1_000 * 7).await;
+    until(&world, &id, |view| {
+        ended(view) >= ended(&quicker) + 1_000 * 7
+    })
+    .await;
     let fast_until = now_ms();
     world.steer(&id, "cancel").await;
     let arrivals: Vec<u64> = pushes(&world).iter().map(|push| push.at_ms).collect();

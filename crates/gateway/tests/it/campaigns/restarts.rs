@@ -12,7 +12,10 @@ async fn a_graceful_restart_in_the_middle_doubles_nothing() {
     let mut world = crowd(DEVICES, with_books()).await;
     let id = world.launch(&with(to_all(), &json!({"rate": 3000}))).await;
     for share in 1..=3 {
-        until(&world, &id, |view| ended(view) >= u64::from(DEVICES) * share / 5).await;
+        until(&world, &id, |view| {
+            ended(view) >= u64::from(DEVICES) * share / 5
+        })
+        .await;
         assert!(world.drain().await);
         world.start().await;
         assert_eq!(world.campaign(&id).await["state"], "running");
@@ -33,11 +36,17 @@ async fn a_paused_campaign_stays_paused_over_a_restart() {
     let before = pushes(&world).len();
     world.start().await;
     let view = world.campaign(&id).await;
-    assert_eq!((&view["state"], ended(&view)), (&json!("paused"), before as u64));
+    assert_eq!(
+        (&view["state"], ended(&view)),
+        (&json!("paused"), before as u64)
+    );
     let sent = world.send_to(&[&super::fill::user(0)]).await;
     assert_eq!(world.ended(&sent).await["delivered"], 1);
     assert_eq!(pushes(&world).len(), before + 1);
     world.steer(&id, "resume").await;
-    assert_eq!(count(&world.completed(&id).await, "delivered"), u64::from(DEVICES));
+    assert_eq!(
+        count(&world.completed(&id).await, "delivered"),
+        u64::from(DEVICES)
+    );
     assert_eq!(pushes(&world).len(), DEVICES as usize + 1);
 }

@@ -63,7 +63,9 @@ pub(crate) async fn until(world: &World, id: &str, holds: impl Fn(&Value) -> boo
 }
 
 pub(crate) fn count(view: &Value, name: &str) -> u64 {
-    view["counts"][name].as_u64().unwrap_or_else(|| panic!("no count {name}: {view}"))
+    view["counts"][name]
+        .as_u64()
+        .unwrap_or_else(|| panic!("no count {name}: {view}"))
 }
 
 /// Deliveries that have their outcome.
@@ -74,9 +76,17 @@ pub(crate) fn ended(view: &Value) -> u64 {
 /// total = waiting + in flight + every outcome.
 pub(crate) fn assert_adds_up(view: &Value) {
     let counts = view["counts"].as_object().expect("counts");
-    let parts = counts.iter().filter(|(name, _)| *name != "total" && *name != "estimated");
-    let sum: u64 = parts.map(|(_, count)| count.as_u64().expect("a count")).sum();
-    assert_eq!(sum, count(view, "total"), "the counts do not add up: {view}");
+    let parts = counts
+        .iter()
+        .filter(|(name, _)| *name != "total" && *name != "estimated");
+    let sum: u64 = parts
+        .map(|(_, count)| count.as_u64().expect("a count"))
+        .sum();
+    assert_eq!(
+        sum,
+        count(view, "total"),
+        "the counts do not add up: {view}"
+    );
 }
 
 impl World {
@@ -108,9 +118,16 @@ impl World {
     }
 
     pub(crate) async fn completed(&self, id: &str) -> Value {
-        let view = until(self, id, |view| !matches!(view["state"].as_str(), Some("running" | "scheduled"))).await;
+        let view = until(self, id, |view| {
+            !matches!(view["state"].as_str(), Some("running" | "scheduled"))
+        })
+        .await;
         assert_eq!(view["state"], "completed", "{view}");
-        assert_eq!((count(&view, "waiting"), count(&view, "in_flight")), (0, 0), "{view}");
+        assert_eq!(
+            (count(&view, "waiting"), count(&view, "in_flight")),
+            (0, 0),
+            "{view}"
+        );
         assert_eq!(view["counts"]["estimated"], false, "{view}");
         view
     }
@@ -121,7 +138,13 @@ impl World {
         loop {
             let path = format!("/v1/campaigns/{id}/deliveries?limit=1000{cursor}");
             let page = expect(self.service(Method::GET, &path), StatusCode::OK).await;
-            rows.extend(page["deliveries"].as_array().expect("deliveries").iter().cloned());
+            rows.extend(
+                page["deliveries"]
+                    .as_array()
+                    .expect("deliveries")
+                    .iter()
+                    .cloned(),
+            );
             match page["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
                 None => return rows,

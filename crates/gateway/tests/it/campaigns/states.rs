@@ -25,7 +25,10 @@ async fn everybody_gets_it_once_and_the_books_agree() {
     world.rules(&json!(gone));
     let id = world.launch(&to_all()).await;
     let mut last = 0;
-    let view = until(&world, &id, |view| view["state"] != "running" || ended(view) > 0).await;
+    let view = until(&world, &id, |view| {
+        view["state"] != "running" || ended(view) > 0
+    })
+    .await;
     last = last.max(ended(&view));
     let view = world.completed(&id).await;
     assert!(ended(&view) >= last);
@@ -39,7 +42,11 @@ async fn everybody_gets_it_once_and_the_books_agree() {
     assert_eq!(accepted as u64, count(&view, "delivered"));
     let listed = world.undelivered(&id).await;
     assert_eq!(listed.len() as u64, dead);
-    assert!(listed.iter().all(|row| row["outcome"] == "dead"), "{}", listed[0]);
+    assert!(
+        listed.iter().all(|row| row["outcome"] == "dead"),
+        "{}",
+        listed[0]
+    );
     for n in (0..DEVICES).step_by(500) {
         let path = format!("/v1/users/{}/devices", user(n));
         eventually(|| async {
@@ -62,11 +69,19 @@ async fn a_pause_stops_it_and_a_resume_goes_on_without_a_duplicate() {
         assert_eq!(paused["state"], "paused");
         let still = until(&world, &id, |view| count(view, "in_flight") == 0).await;
         let before = pushes(&world);
-        assert_eq!(before.len() as u64 - (share - 1), ended(&still), "what is recorded is what was sent");
+        assert_eq!(
+            before.len() as u64 - (share - 1),
+            ended(&still),
+            "what is recorded is what was sent"
+        );
         // Something else goes through meanwhile, by the same pools.
         let sent = world.send_to(&[&user(0)]).await;
         assert_eq!(world.ended(&sent).await["delivered"], 1);
-        assert_eq!(pushes(&world).len(), before.len() + 1, "a paused campaign hands nothing over");
+        assert_eq!(
+            pushes(&world).len(),
+            before.len() + 1,
+            "a paused campaign hands nothing over"
+        );
         assert_eq!(world.campaign(&id).await["counts"], still["counts"]);
         assert_eq!(world.steer(&id, "resume").await["state"], "running");
         // At once again, and twice: nothing comes of it but a pause.
@@ -96,7 +111,11 @@ async fn a_cancel_ends_what_waits() {
     let done = |view: &serde_json::Value| count(view, "waiting") + count(view, "in_flight") == 0;
     let view = until(&world, &id, done).await;
     let delivered = count(&view, "delivered");
-    assert_eq!(delivered + count(&view, "cancelled"), count(&view, "total"), "{view}");
+    assert_eq!(
+        delivered + count(&view, "cancelled"),
+        count(&view, "total"),
+        "{view}"
+    );
     assert!((2_000..u64::from(DEVICES)).contains(&delivered), "{view}");
     let pushes = pushes(&world);
     assert_eq!(pushes.len() as u64, delivered);
@@ -104,8 +123,17 @@ async fn a_cancel_ends_what_waits() {
     let path = format!("/v1/campaigns/{id}/resume");
     let refused = expect(world.service(Method::POST, &path), StatusCode::CONFLICT).await;
     assert_eq!(refused["code"], "impossible_in_state");
-    assert!(refused["detail"].as_str().is_some_and(|detail| detail.contains("cancelled")), "{refused}");
-    assert_eq!(world.steer(&id, "cancel").await["state"], "cancelled", "twice does no harm");
+    assert!(
+        refused["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("cancelled")),
+        "{refused}"
+    );
+    assert_eq!(
+        world.steer(&id, "cancel").await["state"],
+        "cancelled",
+        "twice does no harm"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,9 +141,16 @@ async fn a_scheduled_campaign_starts_by_itself() {
     const DEVICES: u32 = 500;
     let world = crowd(DEVICES, with_books()).await;
     let soon = fanfare_types::Timestamp(fanfare_types::Clock::system().now().0 + 1_000);
-    let id = world.create(&with(to_all(), &json!({"start_at": soon.to_rfc3339()}))).await;
+    let id = world
+        .create(&with(to_all(), &json!({"start_at": soon.to_rfc3339()})))
+        .await;
     assert_eq!(world.campaign(&id).await["state"], "scheduled");
     let view = world.completed(&id).await;
-    assert!(view["started_at"].as_str().is_some_and(|at| at >= soon.to_rfc3339().as_str()), "{view}");
+    assert!(
+        view["started_at"]
+            .as_str()
+            .is_some_and(|at| at >= soon.to_rfc3339().as_str()),
+        "{view}"
+    );
     assert_each_once(&pushes(&world), (0..DEVICES).map(address));
 }

@@ -1,0 +1,119 @@
+//! Devices that change hands or go while a campaign runs.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use super::books::{assert_at_most_once, by_address, pushes};
+use super::fill::{address, user};
+use super::rig::{count, crowd, ended, to_all, until, with, with_books};
+use crate::harness::expect;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_moved_or_left_gets_nothing_as_before_and_nobody_gets_it_twice() {
+    const DEVICES: u32 = 4_000;
+    let world = crowd(DEVICES, with_books()).await;
+    // By name, so that a device which moved is nobody's of this audience any more.
+    let id = world
+        .create(&with(
+            to_all(),
+            &json!({"audience": {"recipients": "upload"}, "rate": 400}),
+        ))
+        .await;
+    let rows: String = (0..DEVICES).map(|n| format!("{}\n", user(n))).collect();
+    world
+        .upload(&id, "text/csv", &format!("user_id\n{rows}"))
+        .await;
+    world.steer(&id, "start").await;
+    until(&world, &id, |view| ended(view) >= 200).await;
+    // Addresses and when they were acknowledged to be somebody else's, or nobody's.
+    let mut acknowledged = Vec::new();
+    for n in (0..DEVICES).step_by(40) {
+        if n.is_multiple_of(80) {
+            world
+                .register(
+                    "somebody-else",
+                    if n.is_multiple_of(2) {
+                        "ios_push"
+                    } else {
+                        "fcm"
+                    },
+                    &address(n),
+                )
+                .await;
+        } else {
+            let devices = expect(
+                world.service(Method::GET, &format!("/v1/users/{}/devices", user(n))),
+                StatusCode::OK,
+            )
+            .await;
+            let device = devices["devices"][0]["id"]
+                .as_str()
+                .expect("a device")
+                .to_owned();
+            let path = format!("/v1/users/{}/devices/{device}", user(n));
+            expect(world.service(Method::DELETE, &path), StatusCode::OK).await;
+        }
+        // Whatever was asked for before is in the books by now, but what is in flight.
+        acknowledged.push((address(n), now_ms()));
+    }
+    world
+        .service(Method::PATCH, &format!("/v1/campaigns/{id}"))
+        .json(&json!({"rate": null}))
+        .send()
+        .await
+        .expect("an answer");
+    let view = world.completed(&id).await;
+    assert_eq!(
+        count(&view, "total"),
+        u64::from(DEVICES),
+        "each named user once"
+    );
+    let pushes = pushes(&world);
+    assert_at_most_once(&pushes);
+    assert_eq!(pushes.len() as u64, count(&view, "delivered"));
+    let found = by_address(&pushes);
+    let mut spared = 0;
+    for (address, at) in acknowledged {
+        match found.get(address.as_str()) {
+            // Milliseconds: handed over before the answer, and answered a little later.
+            Some(pushes) => assert!(
+                pushes[0].at_ms <= at + 50,
+                "{} ms after it was acknowledged",
+                pushes[0].at_ms - at
+            ),
+            None => spared += 1,
+        }
+    }
+    assert!(spared > 0, "some were still to come");
+    assert_eq!(count(&view, "delivered") + spared, u64::from(DEVICES));
+}
+
+fn now_ms() -> u64 {
+    fanfare_types::Clock::system().wall().as_millis()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_comes_while_it_runs_gets_it_once_at_most() {
+    const DEVICES: u32 = 2_000;
+    let world = crowd(DEVICES, with_books()).await;
+    let id = world.launch(&with(to_all(), &json!({"rate": 800}))).await;
+    until(&world, &id, |view| ended(view) >= 100).await;
+    for n in DEVICES..DEVICES + 50 {
+        world
+            .register(
+                &user(n),
+                if n.is_multiple_of(2) {
+                    "ios_push"
+                } else {
+                    "fcm"
+                },
+                &address(n),
+            )
+            .await;
+    }
+    let view = world.completed(&id).await;
+    assert!(count(&view, "delivered") >= u64::from(DEVICES), "{view}");
+    let pushes = pushes(&world);
+    assert_at_most_once(&pushes);
+    assert_eq!(pushes.len() as u64, count(&view, "delivered"));
+}
