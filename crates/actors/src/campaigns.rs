@@ -171,14 +171,18 @@ impl Campaigns {
             ttl: new.ttl,
         };
         let (app, id) = (record.app.clone(), record.id);
+        // One that is scheduled starts by itself, also when its caller went away.
+        let _told = Told {
+            parts,
+            app: &app,
+            id,
+        };
         let created = parts.store.create(record, standing, idempotency).await?;
         let id = match created {
             Created::New => id,
             Created::Repeated(id) => id,
             Created::Conflict => return Err(Error::IdempotencyConflict),
         };
-        // Scheduled: it starts by itself.
-        parts.supervisor.changed(&app, id);
         self.view(&app, id).await?.ok_or(Error::Contended)
     }
 
@@ -278,6 +282,19 @@ impl Campaigns {
         named: Vec<Named>,
     ) -> Result<Option<UploadRow>> {
         Ok(self.0.store.uploaded(app, id, named).await?)
+    }
+}
+
+/// Has the supervisor look, on drop.
+struct Told<'a> {
+    parts: &'a Parts,
+    app: &'a AppId,
+    id: CampaignId,
+}
+
+impl Drop for Told<'_> {
+    fn drop(&mut self) {
+        self.parts.supervisor.changed(self.app, self.id);
     }
 }
 

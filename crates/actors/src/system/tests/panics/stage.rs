@@ -83,6 +83,8 @@ impl<'a> Stage<'a> {
         plan::arm(&[]);
         let mut config = rig::config();
         config.journal.facts_after = Duration::from_millis(5);
+        // Connections are closed here in every round: nobody should wait for another one for long.
+        config.recovery.reconnect_max = Duration::from_millis(200);
         if sweeping {
             config.registry.sweep_every = Duration::from_millis(5);
             config.registry.stale_after = Duration::from_millis(60);

@@ -204,7 +204,11 @@ impl Stage<'_> {
                 &[]
             }
             1 => &[Command::Start, Command::Pause, Command::Resume],
-            _ => &[Command::Start, Command::Pause, Command::Cancel],
+            _ => {
+                // So slow that most of it waits when it is cancelled.
+                new.rate = Some(1);
+                &[Command::Start, Command::Pause, Command::Cancel]
+            }
         };
         let Some(made) = in_time(campaigns.create(new)).await else {
             return;
