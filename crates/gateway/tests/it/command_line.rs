@@ -193,9 +193,9 @@ async fn the_lines_that_dev_prints_work_as_printed() {
     assert!(answers[0]["device"]["id"].is_string(), "{}", answers[0]);
     assert_eq!(answers[1]["recipients"], 1, "{}", answers[1]);
     assert_eq!(answers[2]["recipients"], 1, "{}", answers[2]);
-    let campaign = printed.lines().map(str::trim);
-    let campaign = campaign.filter(|line| line.starts_with("fanfare campaign create "));
-    let line = campaign.last().expect("a campaign to paste");
+    let mut campaign = printed.lines().map(str::trim);
+    let line = campaign.rfind(|line| line.starts_with("fanfare campaign create "));
+    let line = line.expect("a campaign to paste");
     let line = line.replacen("fanfare", env!("CARGO_BIN_EXE_fanfare"), 1);
     let output = tokio::process::Command::new("sh")
         .args(["-c", &line])
