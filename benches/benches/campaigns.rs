@@ -14,7 +14,7 @@ use fanfare_store::campaigns::{
 use fanfare_store::contract::campaigns::{chunk, made, page, query, running, shards};
 use fanfare_store::contract::fixtures::{NOW, app, device, ended, put, user};
 use fanfare_store::embedded::{self, Config};
-use fanfare_store::{Expect, Store};
+use fanfare_store::{Applied, Expect, Store};
 use fanfare_types::filter::{Field, Leaf, Test, Value};
 use fanfare_types::{Audience, CampaignId, DeviceId, Filter, Outcome, Platform, Recipient};
 use futures_util::future::join_all;
@@ -63,7 +63,7 @@ async fn fill(store: &dyn Store) {
             store.apply(put(&device, Expect::Absent))
         });
         for end in join_all(writes).await {
-            end.expect("written");
+            assert_eq!(end, Ok(Applied::Done));
         }
     }
 }

@@ -173,9 +173,11 @@ fn lanes(c: &mut Criterion) {
             .map(|run| chunk(&message, run.clone()))
             .collect();
         // A chunk's deliveries come together.
-        let of = move |n: u32| &lives[(n / 16) as usize % lives.len()];
-        let jobs = (0..WAITING).map(move |n| Job::new(delivery(of(n), n, Channel::IosPush)));
-        jobs.collect::<Vec<_>>()
+        let job = |n: u32| {
+            let live = &lives[(n / 16) as usize % lives.len()];
+            Job::new(delivery(live, n, Channel::IosPush))
+        };
+        (0..WAITING).map(job).collect::<Vec<_>>()
     };
     let runs = |count: usize, rate| -> Vec<_> { (0..count).map(|_| Some(run(rate))).collect() };
     for (name, runs) in [

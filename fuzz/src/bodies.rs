@@ -9,6 +9,7 @@ use bytes::Bytes;
 use fanfare_actors::notifications::NewNotification;
 use fanfare_ingress::fuzzing::NOW;
 use fanfare_providers::{Codec, apns, fcm};
+use fanfare_types::filter::Field;
 use fanfare_types::{
     Address, AddressKind, Budget, Channel, Counts, Delivery, Environment, Live, NotificationId,
     Permits, Progress,
@@ -74,7 +75,9 @@ fn repeats_nothing(answer: &Response<Bytes>, body: &[u8]) {
     let mut names = String::new();
     gather(&body, &mut texts, &mut names);
     for text in texts {
-        let telling = text.chars().count() >= TELLING_CHARS && !names.contains(text);
+        // A word of ours may be told in a list of those that may be said.
+        let is_ours = Field::parse(text).is_some();
+        let telling = text.chars().count() >= TELLING_CHARS && !names.contains(text) && !is_ours;
         assert!(
             !telling || !answer.contains(text),
             "a value in a refusal: {answer}"

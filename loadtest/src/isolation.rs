@@ -65,8 +65,8 @@ pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
     let time = Duration::from_secs(args.seconds);
     let receipts = (args.rate * time.as_secs_f64()) as usize;
     let world = World::start(program, &["steady", "trouble"], SETTINGS, 2 * receipts).await?;
-    world.people(&world.apps[0], 0..receipts).await?;
-    world.people(&world.apps[1], 0..USERS_A_CALL).await?;
+    world.people(&world.apps[0], 0..receipts, 1).await?;
+    world.people(&world.apps[1], 0..USERS_A_CALL, 1).await?;
     let slow = json!([{ "when": { "provider": "apns" }, "delay_ms": args.provider_ms }]);
     world.apps[0].providers.rules(&slow).await?;
     let mut report = Report {

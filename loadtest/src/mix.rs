@@ -49,7 +49,7 @@ pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
     world.apps[0].providers.rules(&slow).await?;
     let receivers = (args.rate * args.seconds as f64) as usize;
     let receivers = args.devices..args.devices + receivers;
-    world.people(&world.apps[0], receivers).await?;
+    world.people(&world.apps[0], receivers, 1).await?;
     let mut report = Report {
         title: format!(
             "{} receipts/s, provider at {} ms, alone and beside a campaign",

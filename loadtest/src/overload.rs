@@ -21,6 +21,9 @@ pub(crate) struct Args {
     /// Users that each call names.
     #[arg(long, default_value_t = 20)]
     users: usize,
+    /// Devices of each of them.
+    #[arg(long, default_value_t = 1)]
+    devices: usize,
     /// Seconds of each round.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
@@ -35,11 +38,13 @@ pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
         args.deliveries_max
     );
     let world = World::start(program, &["shop"], &settings, 1).await?;
-    world.people(&world.apps[0], 0..args.users).await?;
+    world
+        .people(&world.apps[0], 0..args.users, args.devices)
+        .await?;
     let mut report = Report {
         title: format!(
-            "pushes accepted by the provider, calls naming {} users",
-            args.users
+            "pushes accepted by the provider, calls naming {} users with {} devices each",
+            args.users, args.devices
         ),
         rows: Vec::new(),
         faults: Vec::new(),
@@ -99,7 +104,7 @@ async fn round(world: &World, args: &Args, callers: usize) -> anyhow::Result<Row
         .as_u64()
         .context("no totals")?;
     anyhow::ensure!(
-        total == all.accepted * args.users as u64,
+        total == all.accepted * (args.users * args.devices) as u64,
         "{total} pushes of {} calls that were accepted",
         all.accepted
     );

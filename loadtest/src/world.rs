@@ -93,21 +93,22 @@ impl World {
         })
     }
 
-    /// Gives these users of an app a device each; the n-th user's address is [`address`] of n.
+    /// Gives these users of an app `each` devices; the n-th device's address is [`address`] of n.
     pub(crate) async fn people(
         &self,
         app: &App,
-        numbers: std::ops::Range<usize>,
+        users: std::ops::Range<usize>,
+        each: usize,
     ) -> anyhow::Result<()> {
         let mut under_way = tokio::task::JoinSet::new();
-        for n in numbers {
+        for n in users.start * each..users.end * each {
             if under_way.len() >= CALLERS {
                 under_way
                     .join_next()
                     .await
                     .context("nobody registers")???;
             }
-            let path = format!("{}/v1/users/{}/devices", self.url, user(n));
+            let path = format!("{}/v1/users/{}/devices", self.url, user(n / each));
             let body = json!({ "channel": "ios_push", "token": address(n) });
             let request = self.client.post(path).bearer_auth(&app.key).json(&body);
             under_way.spawn(async move {

@@ -1,6 +1,6 @@
 //! Notifications as the API sees them: accept, look up, cancel.
 //!
-//! Not an actor: an accept is one read (the recipients' devices), one permit per delivery, one durable write,
+//! Not an actor: an accept is one permit per delivery, one read (the recipients' devices), one durable write,
 //! and then a cast to the dispatcher, all in the caller's task.
 
 mod accept;
@@ -9,7 +9,6 @@ mod room;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use fanfare_core::admission::Admission;
@@ -29,13 +28,11 @@ use crate::live::LiveBooks;
 use crate::random::Random;
 use crate::{Error, Result};
 use gate::Gate;
+pub(crate) use room::Room;
 
 /// Cheap to clone.
 #[derive(Clone)]
 pub struct Notifications(Arc<Parts>);
-
-/// Calls that wait for room now.
-pub(crate) type Waiting = AtomicUsize;
 
 /// What accepting is made of.
 pub(crate) struct Parts {
@@ -51,7 +48,7 @@ pub(crate) struct Parts {
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
     pub(crate) random: Random,
-    pub(crate) waiting: Waiting,
+    pub(crate) room: Room,
     pub(crate) gate: Gate,
 }
 
@@ -107,7 +104,8 @@ pub struct Limits {
     pub idempotency_ttl: Duration,
     /// How long a call that finds no room waits for some before it is refused. Default 2 s.
     pub room_wait: Duration,
-    /// Calls that wait for room at once; the next one is refused at once. Default 1,000.
+    /// Calls that wait for room at once; at it the last one of the app and lane with most of them is refused.
+    /// Default 1,000.
     pub room_waiting_max: usize,
 }
 

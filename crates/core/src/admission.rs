@@ -1,10 +1,16 @@
 //! Admission: every delivery takes a permit at the door, under the gateway's, its app's and its lane's budget.
 
+mod estimate;
+mod waiting;
+
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use fanfare_types::{AppId, Budget, Lane, Permits};
+
+use estimate::Estimate;
+pub use waiting::{Answer, Place, Turn, Waiting, Wanted};
 
 /// How many deliveries may be in memory at once.
 #[derive(Clone, Debug)]
@@ -63,9 +69,10 @@ const RETRY_AFTER_MIN: Duration = Duration::from_secs(1);
 /// What a completely full budget adds to it.
 const RETRY_AFTER_FULL: Duration = Duration::from_secs(4);
 
-/// The order in which a lane's budgets are asked, with the scope each stands for.
-const URGENT: &[Scope] = &[Scope::Gateway, Scope::App];
-const BULK: &[Scope] = &[Scope::Gateway, Scope::Lane, Scope::App];
+/// The order in which a lane's budgets are asked, with the scope each stands for: the narrowest first, so that who is
+/// refused by a wider one would have found room in all that are its own.
+const URGENT: &[Scope] = &[Scope::App, Scope::Gateway];
+const BULK: &[Scope] = &[Scope::App, Scope::Lane, Scope::Gateway];
 
 /// The door. Shared by all; taking and giving back is a few atomic operations.
 #[derive(Debug)]
@@ -82,6 +89,8 @@ struct Doors {
     app: Arc<Budget>,
     urgent: Budgets,
     bulk: Budgets,
+    /// What its calls come to.
+    estimate: Arc<Mutex<Estimate>>,
     /// An app that is served no more is kept while it holds permits, so that it finds them counted when it comes
     /// back.
     is_served: bool,
@@ -110,22 +119,23 @@ impl Admission {
         let mut doors: HashMap<_, _> = before
             .iter()
             .filter(|(_, doors)| doors.app.taken() > 0)
-            .map(|(app, doors)| (app.clone(), doors.closed()))
+            .map(|(app, doors)| (app.clone(), doors.serving(false)))
             .collect();
         for app in apps {
-            let known = before.get(&app).map(|doors| doors.app.clone());
-            let budget = known.unwrap_or_else(|| Budget::new(0));
-            budget.set_max(limits.deliveries_per_app_max);
-            doors.insert(app, self.doors(budget));
+            let known = before.get(&app).map(|doors| doors.serving(true));
+            let open = known.unwrap_or_else(|| self.doors(Budget::new(0)));
+            open.app.set_max(limits.deliveries_per_app_max);
+            doors.insert(app, open);
         }
         *self.apps.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(doors);
     }
 
     fn doors(&self, app: Arc<Budget>) -> Doors {
         Doors {
-            urgent: [self.gateway.clone(), app.clone()].into(),
-            bulk: [self.gateway.clone(), self.bulk.clone(), app.clone()].into(),
+            urgent: [app.clone(), self.gateway.clone()].into(),
+            bulk: [app.clone(), self.bulk.clone(), self.gateway.clone()].into(),
             app,
+            estimate: Arc::default(),
             is_served: true,
         }
     }
@@ -142,18 +152,6 @@ impl Admission {
         fits(&budgets, count)?;
         Permits::try_take(&budgets, count)
             .map_err(|full| refused(scopes[full], retry_after(&budgets[full])))
-    }
-
-    /// Whether `count` deliveries, or as many as ever fit if they are fewer, would find room now; takes nothing.
-    /// For turning work away before it costs a read; only [`Admission::try_take`] decides.
-    pub fn check(&self, app: &AppId, lane: Lane, count: usize) -> Result<(), Refused> {
-        let (budgets, scopes) = self.door(app, lane)?;
-        let count = count.min(most(&budgets));
-        let full = |budget: &Arc<Budget>| budget.max().saturating_sub(budget.taken()) < count;
-        match budgets.iter().position(full) {
-            Some(full) => Err(refused(scopes[full], retry_after(&budgets[full]))),
-            None => Ok(()),
-        }
     }
 
     /// Whether `count` deliveries could ever find room; [`Scope::TooLarge`] when not.
@@ -176,6 +174,28 @@ impl Admission {
     /// Most deliveries of the bulk lane, of all apps together.
     pub fn bulk_max(&self) -> usize {
         self.bulk.max()
+    }
+
+    /// About how many deliveries a call of one app and lane that names so many users or devices will come to; no more
+    /// than could ever be in memory at once, for many names may have no device.
+    pub fn expected(&self, app: &AppId, lane: Lane, names: usize) -> usize {
+        let estimate = self.estimate(app).map_or(names, |estimate| {
+            let estimate = estimate.lock().unwrap_or_else(PoisonError::into_inner);
+            estimate.of(names)
+        });
+        estimate.min(self.most(app, lane))
+    }
+
+    /// What such a call came to.
+    pub fn learn(&self, app: &AppId, names: usize, deliveries: usize) {
+        if let Some(estimate) = self.estimate(app) {
+            let mut estimate = estimate.lock().unwrap_or_else(PoisonError::into_inner);
+            estimate.learn(names, deliveries);
+        }
+    }
+
+    fn estimate(&self, app: &AppId) -> Option<Arc<Mutex<Estimate>>> {
+        self.apps().get(app).map(|doors| doors.estimate.clone())
     }
 
     /// Deliveries in memory now.
@@ -202,9 +222,9 @@ impl Admission {
 }
 
 impl Doors {
-    fn closed(&self) -> Self {
+    fn serving(&self, is_served: bool) -> Self {
         Doors {
-            is_served: false,
+            is_served,
             ..self.clone()
         }
     }
@@ -235,13 +255,17 @@ fn f64_of(count: usize) -> f64 {
     f64::from(u32::try_from(count).unwrap_or(u32::MAX))
 }
 
+fn share_of(count: usize, share: f64) -> usize {
+    whole((f64_of(count) * share.clamp(0.0, 1.0)).floor())
+}
+
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "clamped to a share of a count"
+    reason = "a small multiple of a count; less than none is none"
 )]
-fn share_of(count: usize, share: f64) -> usize {
-    (f64_of(count) * share.clamp(0.0, 1.0)).floor() as usize
+fn whole(count: f64) -> usize {
+    count as usize
 }
 
 #[cfg(test)]
@@ -313,17 +337,13 @@ mod tests {
     }
 
     #[test]
-    fn checking_takes_nothing() {
+    fn what_could_ever_fit_takes_nothing() {
         let door = door();
-        door.check(&app("a"), Lane::Urgent, 60).unwrap();
-        door.check(&app("a"), Lane::Urgent, 61).unwrap();
+        let _all = door.try_take(&app("a"), Lane::Urgent, 60).unwrap();
+        door.fits(&app("a"), Lane::Urgent, 60).unwrap();
         let never = door.fits(&app("a"), Lane::Urgent, 61).unwrap_err();
         assert_eq!(never.scope, Scope::TooLarge);
-        assert_eq!(door.taken(), 0);
-        let kept = door.try_take(&app("a"), Lane::Urgent, 60).unwrap();
-        let refused = door.check(&app("a"), Lane::Urgent, 1).unwrap_err();
-        assert_eq!(refused.scope, Scope::App);
-        assert_eq!(kept.count(), 60);
+        assert_eq!(door.taken(), 60);
     }
 
     #[test]
@@ -339,8 +359,9 @@ mod tests {
         };
         door.reload(&less, ["a", "d"].map(app));
         assert_eq!((door.taken(), door.max()), (60, 50));
+        assert_eq!(scope(door.try_take(&a, Lane::Urgent, 1)), Some(Scope::App));
         assert_eq!(
-            scope(door.try_take(&a, Lane::Urgent, 1)),
+            scope(door.try_take(&app("d"), Lane::Urgent, 1)),
             Some(Scope::Gateway)
         );
         assert!(!door.serves(&b) && door.serves(&app("d")));

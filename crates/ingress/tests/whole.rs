@@ -1,6 +1,9 @@
 //! The API over a socket, with the actors and the embedded store behind it, and no provider.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "whole/campaigns.rs"]
+mod campaigns;
+
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;

@@ -89,6 +89,27 @@ impl Permits {
         self.count
     }
 
+    /// Makes them `count`: what is too much comes back, what is missing is taken. False, and as many as before, when
+    /// there is no room for more.
+    pub fn resize(&mut self, count: usize) -> bool {
+        let Some(missing) = count.checked_sub(self.count) else {
+            let budgets = self.budgets.clone();
+            let back = self.count - count;
+            self.count = count;
+            drop(Permits {
+                budgets,
+                count: back,
+            });
+            return true;
+        };
+        let Ok(mut more) = Permits::try_take(&self.budgets, missing) else {
+            return false;
+        };
+        more.count = 0;
+        self.count = count;
+        true
+    }
+
     /// Splits one permit off; `None` when all are spent.
     pub fn split(&mut self) -> Option<Permit> {
         self.count = self.count.checked_sub(1)?;
@@ -142,6 +163,19 @@ mod tests {
         assert_eq!((global.taken(), one.is_held()), (0, false));
         drop(one);
         assert_eq!((global.taken(), app.taken()), (0, 0));
+    }
+
+    #[test]
+    fn another_size_takes_what_is_missing_and_gives_back_the_rest() {
+        let budget = Budget::new(10);
+        let budgets: Arc<[Arc<Budget>]> = [budget.clone()].into();
+        let mut permits = Permits::try_take(&budgets, 4).unwrap();
+        assert!(permits.resize(10) && permits.count() == 10 && budget.taken() == 10);
+        assert!(!permits.resize(11) && permits.count() == 10 && budget.taken() == 10);
+        assert!(permits.resize(3) && permits.count() == 3 && budget.taken() == 3);
+        assert!(permits.resize(0) && budget.taken() == 0);
+        drop(permits);
+        assert_eq!(budget.taken(), 0);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Accepting: check for room, read, take permits, journal, hand on.
+//! Accepting: take room, read, journal, hand on.
 //!
 //! A notification is live before it is journaled, so that the feeder, which walks the journal, never takes it
 //! for somebody's unfinished work. Should the caller go away in between, or the journal not know whether it
@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::hash::Hash;
 use std::sync::Arc;
 
-use fanfare_core::admission::Refused;
+use fanfare_core::admission::{Turn, Wanted};
 use fanfare_store::{Accept, Accepted, Idempotency};
 use fanfare_types::{
     Address, Counts, Delivery, Device, Live, NotificationId, NotificationRecord, Permits, Progress,
@@ -24,32 +24,13 @@ const BATCH_MAX: usize = 64;
 pub(super) async fn accept(parts: &Arc<Parts>, mut new: NewNotification) -> Result<Acceptance> {
     let inside = parts.gate.enter()?;
     let named = distinct(&mut new.to);
-    let (app, lane) = (new.app.clone(), new.options.lane);
-    let refused = |refused: Refused| {
-        parts.telemetry.refused(&app, refused.scope.label());
-        Error::Refused(refused)
-    };
-    if matches!(new.to, To::Addresses(_)) {
-        // As many deliveries as names; of users and devices only the read tells.
-        parts.admission.fits(&app, lane, named).map_err(refused)?;
-    }
-    room::wait_for(parts, &app, lane, named)
-        .await
-        .map_err(refused)?;
-    // Before the read: what is revoked from now on may not be in it.
-    let now = parts.clock.now();
-    let ends = ends(parts, &new).await?;
-    let scheduled = new.options.send_at.filter(|at| *at > now);
-    let here = if scheduled.is_some() { 0 } else { ends.len() };
-    let permits = parts
-        .admission
-        .try_take(&app, lane, here)
-        .map_err(refused)?;
-    let accept = record(parts, new, now, &ends);
+    let Admitted { at, ends, permits } = admitted(parts, &new, named).await?;
+    let scheduled = new.options.send_at.filter(|send_at| *send_at > at);
+    let accept = record(parts, new, at, &ends);
     match scheduled {
-        Some(at) => {
+        Some(send_at) => {
             // Told in any case: a caller who goes away may leave a journaled notification behind.
-            let _told = Told { parts, at };
+            let _told = Told { parts, at: send_at };
             journal(parts, accept).await
         }
         None if ends.is_empty() => journal(parts, accept).await,
@@ -65,6 +46,49 @@ pub(super) async fn accept(parts: &Arc<Parts>, mut new: NewNotification) -> Resu
                 .await
                 .unwrap_or(Err(Error::ShuttingDown))
         }
+    }
+}
+
+/// The ends of a notification, and a permit for each that is to be sent now.
+struct Admitted {
+    /// Taken before the read.
+    at: Timestamp,
+    ends: Vec<End>,
+    permits: Permits,
+}
+
+/// Room first, then the read: nobody reads to be refused, and what is read has its room. It is taken for what the app's
+/// calls come to; one that turns out to be more, and finds no room for the rest at once, gives all back and has the next
+/// turn with what it needs.
+async fn admitted(parts: &Parts, new: &NewNotification, named: usize) -> Result<Admitted> {
+    let (app, lane) = (&new.app, new.options.lane);
+    let until = parts.clock.now() + parts.limits.room_wait;
+    let mut turn = Turn::Last;
+    let mut count = match new.to {
+        To::Addresses(_) => named,
+        To::Users(_) | To::Devices(_) => parts.admission.expected(app, lane, named),
+    };
+    // A second turn is enough, unless devices come meanwhile; `call_timeout` bounds it all.
+    loop {
+        let wanted = Wanted {
+            app: app.clone(),
+            lane,
+            count,
+            until,
+        };
+        let mut permits = room::take(parts, wanted, turn).await?;
+        // Before the read: what is revoked from now on may not be in it.
+        let at = parts.clock.now();
+        let ends = ends(parts, new).await?;
+        if !matches!(new.to, To::Addresses(_)) {
+            parts.admission.learn(app, named, ends.len());
+        }
+        let is_scheduled = new.options.send_at.is_some_and(|send_at| send_at > at);
+        count = if is_scheduled { 0 } else { ends.len() };
+        if permits.resize(count) {
+            return Ok(Admitted { at, ends, permits });
+        }
+        turn = Turn::First;
     }
 }
 

@@ -1,63 +1,116 @@
-//! Waiting for room, a little: whoever finds the gateway full gets in as soon as somebody else's push has ended, and
-//! whoever asks again without pause is slowed instead of costing those who were accepted their time.
+//! Room for an accept: taken at once, or waited for a little. Whoever finds the gateway full gets in as soon as
+//! enough pushes have ended and it is their turn, and whoever asks again without pause is slowed instead of costing those
+//! who were accepted their time.
+//!
+//! Of all who wait one looks for all, so that room that came wakes those whom it is for and nobody else.
 
-use std::sync::atomic::Ordering;
+use std::convert::Infallible;
+use std::fmt;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use fanfare_core::admission::Refused;
-use fanfare_types::{AppId, Lane};
-use tokio::time::{Instant, sleep};
+use fanfare_core::admission::{Answer, Place, Refused, Turn, Waiting, Wanted};
+use fanfare_types::Permits;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
-use super::{Parts, Waiting};
+use super::Parts;
+use crate::{Error, Result};
 
-/// How often one that waits looks again; it lies evenly between half of this and the whole.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How often room is looked for while somebody waits. What comes free meanwhile is little beside what the budgets hold.
+const LOOK_EVERY: Duration = Duration::from_millis(5);
 
-/// Comes back when there is room for `count` deliveries (nothing is taken), or with why there is none: after
-/// `room_wait`, or at once when `room_waiting_max` others wait.
-pub(super) async fn wait_for(
-    parts: &Parts,
-    app: &AppId,
-    lane: Lane,
-    count: usize,
-) -> Result<(), Refused> {
-    let check = || parts.admission.check(app, lane, count);
-    let Err(refused) = check() else {
-        return Ok(());
-    };
-    let Some(_place) = Place::take(&parts.waiting, parts.limits.room_waiting_max) else {
-        return Err(refused);
-    };
-    let until = Instant::now() + parts.limits.room_wait;
-    loop {
-        // Those that came together do not look together.
-        let half = LOOK_EVERY / 2;
-        let pause = half + half.mul_f64(parts.random.next() as f64 / u64::MAX as f64);
-        let left = until.saturating_duration_since(Instant::now());
-        sleep(pause.min(left)).await;
-        match check() {
-            Err(refused) if left <= pause || parts.gate.is_closed() => {
-                return Err(refused);
-            }
-            Err(_) => {}
-            Ok(()) => return Ok(()),
+type Caller = oneshot::Sender<std::result::Result<Permits, Refused>>;
+
+/// Who waits for room.
+pub(crate) struct Room {
+    waiting: Mutex<Waiting<Caller>>,
+    /// Held by the one who looks; the next one takes over when it has its answer or goes away.
+    looking: tokio::sync::Mutex<()>,
+}
+
+impl Room {
+    /// At most so many wait at once.
+    pub(crate) fn new(waiting_max: usize) -> Self {
+        Room {
+            waiting: Mutex::new(Waiting::new(waiting_max)),
+            looking: tokio::sync::Mutex::default(),
         }
     }
-}
 
-/// One of those that wait; left on drop, also when the caller goes away.
-struct Place<'a>(&'a Waiting);
-
-impl<'a> Place<'a> {
-    fn take(waiting: &'a Waiting, max: usize) -> Option<Self> {
-        let one_more = |now: usize| (now < max).then_some(now + 1);
-        let taken = waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more);
-        taken.is_ok().then_some(Place(waiting))
+    fn waiting(&self) -> MutexGuard<'_, Waiting<Caller>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Drop for Place<'_> {
+/// Comes back with the room, or with why there is none: at `wanted.until`, or before when too many wait, when there never
+/// will be any, or when the gateway drains.
+pub(super) async fn take(parts: &Parts, wanted: Wanted, turn: Turn) -> Result<Permits> {
+    let app = wanted.app.clone();
+    let (caller, mut answered) = oneshot::channel();
+    let _place = Waits::new(parts, wanted, turn, caller);
+    let room = tokio::select! {
+        biased;
+        room = &mut answered => room,
+        never = look(parts) => match never {},
+    };
+    // Nobody is forgotten without an answer.
+    room.map_err(|_| Error::ShuttingDown)?.map_err(|refused| {
+        parts.telemetry.refused(&app, refused.scope.label());
+        Error::Refused(refused)
+    })
+}
+
+/// Looks for all who wait, one caller at a time.
+async fn look(parts: &Parts) -> Infallible {
+    let _alone = parts.room.looking.lock().await;
+    loop {
+        sleep(LOOK_EVERY).await;
+        let mut answers = Vec::new();
+        if parts.gate.is_closed() {
+            parts.room.waiting().close(&mut answers);
+        } else {
+            let now = parts.clock.now();
+            let admission = &parts.admission;
+            parts.room.waiting().look(admission, now, &mut answers);
+        }
+        tell(answers);
+    }
+}
+
+fn tell(answers: Vec<Answer<Caller>>) {
+    for Answer { who, room } in answers {
+        // The room of one that went away comes back.
+        drop(who.send(room));
+    }
+}
+
+/// One of those that wait; it leaves on drop, also when its caller goes away.
+struct Waits<'a> {
+    room: &'a Room,
+    place: Place,
+}
+
+impl<'a> Waits<'a> {
+    fn new(parts: &'a Parts, wanted: Wanted, turn: Turn, caller: Caller) -> Self {
+        let mut answers = Vec::new();
+        let (room, now) = (&parts.room, parts.clock.now());
+        let place =
+            room.waiting()
+                .arrive(wanted, turn, caller, &parts.admission, now, &mut answers);
+        tell(answers);
+        Waits { room, place }
+    }
+}
+
+impl Drop for Waits<'_> {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.room.waiting().leave(self.place);
+    }
+}
+
+impl fmt::Debug for Room {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Room({} waiting)", self.waiting().len())
     }
 }

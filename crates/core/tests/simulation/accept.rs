@@ -1,8 +1,9 @@
 //! Accepting and cancelling, as `actors/src/notifications` carries them out.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use fanfare_core::admission::{Refused, Scope};
+use fanfare_core::admission::{Answer, Refused, Scope, Turn, Wanted};
 use fanfare_types::message::Variables;
 use fanfare_types::{
     Address, Counts, Delivery, Device, DeviceId, Live, Message, NotificationId, NotificationRecord,
@@ -11,13 +12,20 @@ use fanfare_types::{
 
 use crate::books::Place;
 use crate::coverage::Seen;
-use crate::event::{Actor, Msg, Task};
+use crate::event::{Actor, Event, Msg, Task};
 use crate::gateway::Drain;
 use crate::sim::Sim;
 use crate::store::{Trouble, Write, Wrote};
 
 /// Deliveries handed on in one message.
 const BATCH_MAX: usize = 64;
+
+/// How long a call waits for room, …
+const ROOM_WAIT: Duration = Duration::from_millis(300);
+/// … how many do at once, …
+pub(crate) const ROOM_WAITING_MAX: usize = 4;
+/// … and how often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Debug)]
 pub(crate) enum To {
@@ -38,8 +46,11 @@ pub(crate) struct Accepting {
     pub(crate) app: usize,
     pub(crate) to: To,
     pub(crate) options: Options,
+    /// When it is refused, should it find no room.
+    until: Timestamp,
     /// Taken before the read.
     at: Timestamp,
+    permits: Option<Permits>,
     ends: Vec<End>,
     record: Option<NotificationRecord>,
     live: Option<Arc<Live>>,
@@ -51,7 +62,9 @@ impl Accepting {
             app,
             to,
             options,
+            until: Timestamp::default(),
             at: Timestamp::default(),
+            permits: None,
             ends: Vec::new(),
             record: None,
             live: None,
@@ -72,17 +85,75 @@ impl Sim {
         if self.g.drain != Drain::No {
             return self.mark(Seen::RefusedDraining);
         }
-        let (app, lane) = (&self.apps[new.app], new.options.lane);
-        let admission = &self.g.admission;
-        let fits = match new.to {
-            To::Addresses(_) => admission.fits(app, lane, new.named()),
-            To::Users(_) | To::Devices(_) => Ok(()),
+        new.until = self.now() + ROOM_WAIT;
+        let (app, lane, named) = (&self.apps[new.app], new.options.lane, new.named());
+        let count = match new.to {
+            To::Addresses(_) => named,
+            To::Users(_) | To::Devices(_) => self.g.admission.expected(app, lane, named),
         };
-        if let Err(refused) = fits.and_then(|()| admission.check(app, lane, new.named())) {
-            return self.refuse(refused);
+        self.ask_for_room(Box::new(new), count, Turn::Last);
+    }
+
+    fn ask_for_room(&mut self, new: Box<Accepting>, count: usize, turn: Turn) {
+        let wanted = Wanted {
+            app: self.apps[new.app].clone(),
+            lane: new.options.lane,
+            count,
+            until: new.until,
+        };
+        let (now, waited, mut answers) = (self.now(), self.g.room.len(), Vec::new());
+        let g = &mut self.g;
+        g.room
+            .arrive(wanted, turn, new, &g.admission, now, &mut answers);
+        self.tell_callers(answers, Seen::RefusedCrowded);
+        if waited == 0 && !self.g.room.is_empty() {
+            self.look_for_room_soon();
         }
-        new.at = self.now();
-        self.read_then(Task::Recipients(Box::new(new)));
+    }
+
+    fn look_for_room_soon(&mut self) {
+        self.later(LOOK_EVERY, Event::Task(Task::Room));
+    }
+
+    pub(crate) fn look_for_room(&mut self) {
+        let (now, mut answers) = (self.now(), Vec::new());
+        let g = &mut self.g;
+        match g.drain {
+            Drain::No => g.room.look(&g.admission, now, &mut answers),
+            _ => g.room.close(&mut answers),
+        }
+        if answers.iter().any(|answer| answer.room.is_ok()) {
+            self.mark(Seen::WaitedForRoom);
+        }
+        self.tell_callers(answers, Seen::RefusedAfterWait);
+        if !self.g.room.is_empty() {
+            self.look_for_room_soon();
+        }
+    }
+
+    fn tell_callers(&mut self, answers: Vec<Answer<Box<Accepting>>>, refusal: Seen) {
+        for Answer { who: mut new, room } in answers {
+            match room {
+                Ok(permits) => {
+                    self.g.permits_in_tasks += permits.count();
+                    new.permits = Some(permits);
+                    new.at = self.now();
+                    self.read_then(Task::Recipients(new));
+                }
+                Err(refused) => {
+                    if refused.scope != Scope::TooLarge {
+                        self.mark(refusal);
+                    }
+                    self.refuse(refused);
+                }
+            }
+        }
+    }
+
+    /// An accept that ends here, or asks again.
+    fn give_room_back(&mut self, new: &mut Accepting) {
+        let permits = new.permits.take();
+        self.g.permits_in_tasks -= permits.map_or(0, |permits| permits.count());
     }
 
     fn refuse(&mut self, refused: Refused) {
@@ -111,10 +182,12 @@ impl Sim {
             }
         };
         if self.read_fails() {
-            return;
+            return self.give_room_back(&mut new);
         }
         let deliverable = devices.into_iter().filter(Device::is_deliverable);
         new.ends = deliverable.map(|row| End::Device(Box::new(row))).collect();
+        let app = &self.apps[new.app];
+        self.g.admission.learn(app, new.named(), new.ends.len());
         self.read_then(Task::Admit(new));
     }
 
@@ -126,11 +199,15 @@ impl Sim {
         } else {
             new.ends.len()
         };
-        let permits = match self.g.admission.try_take(app, new.options.lane, here) {
-            Ok(permits) => permits,
-            Err(refused) => return self.refuse(refused),
-        };
-        self.g.permits_in_tasks += here;
+        let mut permits = new.permits.take().expect("room was found");
+        let held = permits.count();
+        if !permits.resize(here) {
+            new.permits = Some(permits);
+            self.give_room_back(&mut new);
+            self.mark(Seen::RoomAskedAgain);
+            return self.ask_for_room(new, here, Turn::First);
+        }
+        self.g.permits_in_tasks = self.g.permits_in_tasks - held + here;
         let record = NotificationRecord {
             id: NotificationId::new(new.at, self.dice.next()),
             app: app.clone(),

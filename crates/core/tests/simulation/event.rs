@@ -74,6 +74,8 @@ pub(crate) enum Msg {
 /// A task of the process: what it does when its turn, or the store's answer, comes.
 #[derive(Debug)]
 pub(crate) enum Task {
+    /// Look whether there is room for those who wait for some.
+    Room,
     /// Read the recipients.
     Recipients(Box<Accepting>),
     /// They were read.

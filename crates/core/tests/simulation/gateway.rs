@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use fanfare_core::admission::{self, Admission};
+use fanfare_core::admission::{self, Admission, Waiting};
 use fanfare_core::dispatch::{self, Dispatch};
 use fanfare_core::feeder::{self, Feeder};
 use fanfare_core::outcomes::Buffer;
@@ -15,6 +15,7 @@ use fanfare_core::revocations::{self, Revocations};
 use fanfare_core::steady::Steady;
 use fanfare_types::{AppId, Live, NotificationId, Timestamp};
 
+use crate::accept::{Accepting, ROOM_WAITING_MAX};
 use crate::event::Actor;
 use crate::lines::Line;
 use crate::options::Options;
@@ -68,6 +69,8 @@ pub(crate) struct Gateway {
     pub(crate) revocations: Revocations,
     pub(crate) live: BTreeMap<NotificationId, Arc<Live>>,
     pub(crate) losses: Arc<Losses>,
+    /// Accepts that wait for room.
+    pub(crate) room: Waiting<Box<Accepting>>,
     /// Permits taken by accepts that have not handed on yet.
     pub(crate) permits_in_tasks: usize,
     pub(crate) seats: BTreeMap<Actor, Seat>,
@@ -113,6 +116,7 @@ impl Gateway {
             revocations: Revocations::new(revoked),
             live: BTreeMap::new(),
             losses: Arc::default(),
+            room: Waiting::new(ROOM_WAITING_MAX),
             permits_in_tasks: 0,
             seats: BTreeMap::new(),
             dispatcher: dispatcher(),

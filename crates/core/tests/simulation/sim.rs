@@ -150,6 +150,7 @@ impl Sim {
             && self.store.all_ended()
             && self.books.in_memory() == 0
             && self.g.permits_in_tasks == 0
+            && self.g.room.is_empty()
             && self.g.users.values().all(|calls| calls.is_empty())
     }
 
@@ -188,6 +189,7 @@ impl Sim {
 
     fn go_on(&mut self, task: Task) {
         match task {
+            Task::Room => self.look_for_room(),
             Task::Recipients(accepting) => self.read_recipients(accepting),
             Task::Admit(accepting) => self.admit(accepting),
             Task::Own(op) => self.read_own(op),

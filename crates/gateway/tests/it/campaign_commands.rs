@@ -4,6 +4,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::harness::{World, apns_token, fcm_token};
 use crate::process::fanfare;
 use crate::scripted::{Answer, Scripted};
 
@@ -293,5 +294,104 @@ async fn steering_asks_for_what_it_says() {
         err(&output).contains("no campaign's id"),
         "{}",
         err(&output)
+    );
+}
+
+/// A command against a world's gateway, in the world's directory.
+async fn real(world: &World, arguments: &[&str]) -> Output {
+    let access = ["--url", world.url(), "--key-file", "api.key"];
+    let all = [&["campaign"], arguments, &access].concat();
+    fanfare(world.directory.path(), &all).await
+}
+
+async fn some_users() -> World {
+    let world = World::new().await;
+    world.register("ada", "ios_push", &apns_token(1)).await;
+    world.register("bob", "fcm", &fcm_token(2)).await;
+    world
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_campaign_from_the_command_line() {
+    let world = some_users().await;
+    let create = [
+        "create",
+        "--name",
+        "spring",
+        "--title",
+        "Hello {{name}}",
+        "--variable",
+        "name=you",
+        "--all",
+    ];
+    let output = real(
+        &world,
+        &[&create[..], &["--start", "--watch", "--json"]].concat(),
+    )
+    .await;
+    assert!(output.status.success(), "{}", err(&output));
+    let said = out(&output);
+    let last: Value = serde_json::from_str(said.lines().next_back().expect("lines")).expect("JSON");
+    assert_eq!(
+        (&last["event"], &last["state"]),
+        (&json!("end"), &json!("completed"))
+    );
+    assert_eq!(last["counts"]["delivered"], 2);
+    let draft = real(&world, &[&create[..], &["--json"]].concat()).await;
+    let draft: Value = serde_json::from_str(&out(&draft)).expect("JSON");
+    let id = draft["id"].as_str().expect("an id");
+    assert_eq!(draft["state"], "draft");
+    let output = real(&world, &["pause", id]).await;
+    assert!(
+        err(&output).contains("impossible_in_state"),
+        "{}",
+        err(&output)
+    );
+    assert!(out(&real(&world, &["rate", id, "100"]).await).contains("at most 100/s"));
+    assert!(out(&real(&world, &["cancel", id]).await).contains("cancelled"));
+    let output = real(&world, &["watch", id]).await;
+    assert_eq!(output.status.code(), Some(1), "{}", out(&output));
+    let listed = out(&real(&world, &["list"]).await);
+    let listed: Vec<_> = listed.lines().collect();
+    assert!(
+        listed.len() == 2 && listed[0].contains("cancelled") && listed[1].contains("2 of 2"),
+        "{listed:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_of_a_file_from_the_command_line() {
+    let world = some_users().await;
+    let file = world.directory.path().join("users.csv");
+    std::fs::write(&file, "user_id,name\nada,Ada\nbob,Bob,too many\n").expect("a file");
+    let create = [
+        "create",
+        "--name",
+        "invoices",
+        "--title",
+        "{{name}}, your invoice",
+        "--recipients",
+        "users.csv",
+        "--start",
+    ];
+    let output = real(&world, &create).await;
+    assert_eq!(
+        output.status.code(),
+        Some(1),
+        "it is not started over a bad row: {}",
+        out(&output)
+    );
+    assert!(
+        out(&output).contains("line 3") && err(&output).contains("--allow-bad-rows"),
+        "{}",
+        out(&output)
+    );
+    std::fs::write(&file, "user_id,name\nada,Ada\nbob,Bob\n").expect("a file");
+    let output = real(&world, &[&create[..], &["--watch"]].concat()).await;
+    assert!(output.status.success(), "{}", err(&output));
+    assert!(
+        out(&output).contains("2 rows uploaded") && out(&output).contains("completed: 2 of 2"),
+        "{}",
+        out(&output)
     );
 }

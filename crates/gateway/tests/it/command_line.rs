@@ -193,6 +193,20 @@ async fn the_lines_that_dev_prints_work_as_printed() {
     assert!(answers[0]["device"]["id"].is_string(), "{}", answers[0]);
     assert_eq!(answers[1]["recipients"], 1, "{}", answers[1]);
     assert_eq!(answers[2]["recipients"], 1, "{}", answers[2]);
+    let mut campaign = printed.lines().map(str::trim);
+    let line = campaign.rfind(|line| line.starts_with("fanfare campaign create "));
+    let line = line.expect("a campaign to paste");
+    let line = line.replacen("fanfare", env!("CARGO_BIN_EXE_fanfare"), 1);
+    let output = tokio::process::Command::new("sh")
+        .args(["-c", &line])
+        .output()
+        .await;
+    let output = output.expect("a shell");
+    let said = text(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("completed: 1 of 1"),
+        "{line}: {output:?}"
+    );
     dev.signal("INT").await;
     assert!(dev.ended().await.success(), "{}", log_of(directory.path()));
 }
@@ -210,6 +224,15 @@ async fn a_small_demo_ends_with_books_that_agree() {
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(report["disagreements"].as_array().map(Vec::len), Some(0));
     assert_eq!(report["cleaned"], report["dead"]);
+    let campaign = &report["campaign"];
+    assert_eq!(
+        campaign["outcomes"]["delivered"], campaign["total"],
+        "{report}"
+    );
+    assert!(
+        campaign["total"].as_u64().is_some_and(|total| total >= 100),
+        "{report}"
+    );
     assert!(
         report["retried"]
             .as_u64()

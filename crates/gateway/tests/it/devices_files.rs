@@ -14,8 +14,8 @@ fn said(output: &Output) -> String {
 }
 
 fn report(output: &Output) -> Value {
-    let lines = output.stdout.split(|byte| *byte == b'\n');
-    let line = lines.filter(|line| line.starts_with(b"{")).next_back();
+    let mut lines = output.stdout.split(|byte| *byte == b'\n');
+    let line = lines.rfind(|line| line.starts_with(b"{"));
     serde_json::from_slice(line.unwrap_or_else(|| panic!("{}", said(output)))).expect("JSON")
 }
 
@@ -242,7 +242,7 @@ async fn the_file_decides_who_has_an_address_and_the_registry_what_is_newer() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_was_cut_off_goes_on() {
     let world = World::new().await;
-    write(&world, "devices.csv", &table(10_000));
+    write(&world, "devices.csv", &table(ROWS));
     let config = world.directory.path().join("fanfare.toml");
     assert!(config.exists());
     let began = interrupted(&world).await;
@@ -257,7 +257,7 @@ async fn an_import_that_was_cut_off_goes_on() {
     let lines = progress["lines"].as_u64().expect("a number");
     assert_eq!(
         report(&output)["registered"],
-        json!(10_001 - lines),
+        json!(u64::from(ROWS) + 1 - lines),
         "it goes on there"
     );
     let export = [
@@ -270,11 +270,11 @@ async fn an_import_that_was_cut_off_goes_on() {
         "demo",
         "--json",
     ];
-    assert_eq!(
-        report(&run(&world, &export).await)["devices"],
-        json!(20_000)
-    );
+    assert_eq!(report(&run(&world, &export).await)["devices"], json!(ROWS));
 }
+
+/// Four batches.
+const ROWS: u32 = 12_500;
 
 fn table(count: u32) -> String {
     let rows: String = (0..count)

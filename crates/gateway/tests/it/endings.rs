@@ -199,9 +199,11 @@ async fn a_second_signal_ends_at_once_and_loses_nothing() {
     for (first, second) in [("TERM", "TERM"), ("INT", "TERM")] {
         let mut serving = serve(&mut world, &[]).await;
         let mut idle = half_open(&serving, "").await;
+        let requests = || world.simulator.books().totals().apns.requests;
+        let before = requests();
         let id = world.send(&body(None)).await;
-        eventually(|| async { (world.simulator.books().totals().apns.requests > 0).then_some(()) })
-            .await;
+        // Now there is something to drain.
+        eventually(|| async { (requests() > before).then_some(()) }).await;
         serving.signal(first).await;
         eventually(|| async { is_draining_at(readiness()).await.then_some(()) }).await;
         let refused = world

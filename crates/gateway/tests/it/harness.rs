@@ -1,6 +1,7 @@
 //! A gateway and its simulators in this process, in a directory of their own, on free ports.
 
 use std::net::SocketAddr;
+use std::panic::Location;
 use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
@@ -247,20 +248,25 @@ pub(crate) fn text(value: &Value) -> String {
         .to_owned()
 }
 
-/// Asks again and again until there is an answer; panics after [`PATIENCE`].
-pub(crate) async fn eventually<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> T {
-    let asking = async {
-        let mut tick = tokio::time::interval(Duration::from_millis(10));
-        loop {
-            tick.tick().await;
-            if let Some(answer) = ask().await {
-                return answer;
+/// Asks again and again until there is an answer; panics after [`PATIENCE`], and says who asked.
+#[track_caller]
+pub(crate) fn eventually<T, F: Future<Output = Option<T>>>(
+    mut ask: impl FnMut() -> F,
+) -> impl Future<Output = T> {
+    let who = Location::caller();
+    async move {
+        let asking = async {
+            let mut tick = tokio::time::interval(Duration::from_millis(10));
+            loop {
+                tick.tick().await;
+                if let Some(answer) = ask().await {
+                    return answer;
+                }
             }
-        }
-    };
-    tokio::time::timeout(PATIENCE, asking)
-        .await
-        .expect("it never came")
+        };
+        let answer = tokio::time::timeout(PATIENCE, asking).await;
+        answer.unwrap_or_else(|_| panic!("what {who} waits for never came"))
+    }
 }
 
 /// An APNs address that is nobody else's.

@@ -17,6 +17,9 @@ use parking_lot::Mutex;
 use super::rooms::CampaignRooms;
 use crate::stand_in::{NOW, StandIn};
 
+/// Digest of a body, and the campaign that it made.
+type First = ([u8; 32], CampaignId);
+
 #[derive(Default)]
 pub(crate) struct Book {
     pub(crate) views: Mutex<Vec<CampaignView>>,
@@ -28,7 +31,7 @@ pub(crate) struct Book {
     pub(crate) audience: Mutex<Audienced>,
     /// Told of each block that was taken.
     pub(crate) appended: tokio::sync::Notify,
-    keys: Mutex<HashMap<[u8; 32], ([u8; 32], CampaignId)>>,
+    keys: Mutex<HashMap<[u8; 32], First>>,
 }
 
 impl Book {

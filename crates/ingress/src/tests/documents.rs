@@ -183,9 +183,6 @@ async fn answers_are_as_documented() {
     let send = json!({"to": {"users": ["a"]}, "message": {"title": "t"}});
     let follow = "/v1/notifications/{id}";
     let deliveries = "/v1/notifications/{id}/deliveries";
-    let campaigns = "/v1/campaigns";
-    let campaign = super::campaigns::smallest();
-    let one_campaign = "/v1/campaigns/{id}";
     let id = registered.json()["device"]["id"]
         .as_str()
         .unwrap()
@@ -212,16 +209,6 @@ async fn answers_are_as_documented() {
         ("GET", follow, SERVICE, None),
         ("DELETE", follow, SERVICE, None),
         ("GET", deliveries, SERVICE, None),
-        ("POST", campaigns, SERVICE, Some(campaign)),
-        ("POST", campaigns, SERVICE, Some(json!({}))),
-        ("GET", campaigns, SERVICE, None),
-        ("GET", one_campaign, SERVICE, None),
-        ("PATCH", one_campaign, SERVICE, Some(json!({"rate": 5}))),
-        ("POST", "/v1/campaigns/{id}/pause", SERVICE, None),
-        ("POST", "/v1/campaigns/{id}/start", SERVICE, None),
-        ("POST", "/v1/campaigns/{id}/pause", SERVICE, None),
-        ("POST", "/v1/campaigns/{id}/resume", SERVICE, None),
-        ("POST", "/v1/campaigns/{id}/cancel", SERVICE, None),
         ("GET", "/v1/stats", SERVICE, None),
         ("POST", ring, &ada, Some(fingerprint.clone())),
         ("POST", ring, &ada, Some(json!({}))),
@@ -250,7 +237,33 @@ async fn answers_are_as_documented() {
         is_documented(&document, method, path, &answer);
         checked += 1;
     }
-    assert_eq!(checked, 38);
+    assert_eq!(checked, 28);
+}
+
+#[tokio::test]
+async fn answers_of_campaigns_are_as_documented() {
+    let api = Harness::new();
+    let document = document();
+    let (all, one) = ("/v1/campaigns", "/v1/campaigns/{id}");
+    let campaign = super::campaigns::smallest();
+    for (method, path, body, status) in [
+        ("POST", all, Some(campaign), 201),
+        ("POST", all, Some(json!({})), 422),
+        ("GET", all, None, 200),
+        ("GET", one, None, 200),
+        ("PATCH", one, Some(json!({"rate": 5})), 200),
+        ("POST", "/v1/campaigns/{id}/pause", None, 409),
+        ("POST", "/v1/campaigns/{id}/start", None, 200),
+        ("POST", "/v1/campaigns/{id}/pause", None, 200),
+        ("POST", "/v1/campaigns/{id}/resume", None, 200),
+        ("POST", "/v1/campaigns/{id}/cancel", None, 200),
+        ("POST", "/v1/campaigns/{id}/preview", Some(json!({})), 200),
+        ("GET", "/v1/campaigns/{id}/deliveries", None, 200),
+    ] {
+        let answer = api.call(method, &filled(path), SERVICE, body).await;
+        assert_eq!(answer.status, status, "{method} {path}: {}", answer.text);
+        is_documented(&document, method, path, &answer);
+    }
 }
 
 /// Properties of a schema, and those that are required.

@@ -17,6 +17,7 @@ use crate::campaigns::supervisor::{self, CampaignsHandle, Supervisor};
 use crate::dispatcher::{self, Dispatcher, DispatcherHandle};
 use crate::feeder::{Feeder, FeederHandle};
 use crate::live::LiveBooks;
+use crate::notifications::Room;
 use crate::notifications::gate::Gate;
 use crate::outcomes::{self, Outcomes, OutcomesHandle};
 use crate::random::Random;
@@ -264,7 +265,7 @@ impl Plan {
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
             random,
-            waiting: 0.into(),
+            room: Room::new(self.config.notifications.room_waiting_max),
             gate: Gate::open(),
         })
     }

@@ -196,6 +196,41 @@ async fn who_finds_no_room_gets_in_as_soon_as_there_is_some() {
 }
 
 #[tokio::test]
+async fn a_crowd_at_the_door_gets_in_one_after_the_other() {
+    let mut config = config();
+    config.admission.deliveries_per_app_max = 5;
+    config.notifications.room_wait = Duration::from_secs(60);
+    let rig = Rig::new(config, false).await;
+    rig.crowd(&app(), "ada", "a", 4).await;
+    let notifications = rig.system.notifications();
+    // One name takes room for one, and turns out to need four.
+    let calls = (0..30).map(|_| notifications.accept(new(&app(), To::Users(vec![user("ada")]))));
+    for accepted in futures_util::future::join_all(calls).await {
+        let id = accepted.unwrap().id;
+        assert_eq!(rig.settled(&app(), id).await.counts.delivered, 4);
+    }
+    rig.no_permits_taken().await;
+}
+
+#[tokio::test]
+async fn a_drain_does_not_wait_for_who_waits_for_room() {
+    let mut tight = config();
+    tight.admission.deliveries_per_app_max = 4;
+    tight.notifications.room_wait = Duration::from_secs(60);
+    let rig = Rig::new(tight, true).await;
+    rig.crowd(&app(), "ada", "a", 4).await;
+    let notifications = rig.system.notifications();
+    let to_ada = || new(&app(), To::Users(vec![user("ada")]));
+    let first = notifications.accept(to_ada()).await.unwrap();
+    let waiting = notifications.accept(to_ada());
+    let (waited, drained) = tokio::join!(waiting, rig.system.drain(Duration::from_secs(5)));
+    assert!(matches!(waited, Err(Error::Refused(refused)) if refused.scope == Scope::App));
+    assert!(drained.in_time);
+    let rig = rig.crash(config()).await;
+    assert_eq!(rig.settled(&app(), first.id).await.counts.delivered, 4);
+}
+
+#[tokio::test]
 async fn nothing_goes_to_a_former_owner() {
     let rig = Rig::new(config(), true).await;
     let device = rig.register(&app(), "ada", "phone").await;

@@ -59,10 +59,7 @@ pub(super) struct Args {
     json: bool,
 }
 
-/// How often the progress is noted and shown.
-const NOTE_EVERY: Duration = Duration::from_secs(1);
-
-/// Longest wait for the store's answer to anything is its own; commits of this many writes share an fsync.
+/// Writes that share a commit.
 const GROUP_MAX: usize = 4_096;
 
 /// Page cache of a store that is filled.
@@ -111,7 +108,6 @@ struct Import {
 impl Import {
     async fn run(&mut self, sink: &Sink) -> anyhow::Result<()> {
         let mut signals = EndSignals::new()?;
-        let mut noted = Instant::now();
         loop {
             let mut batch = self.batches.next()?;
             if batch.is_empty() {
@@ -125,10 +121,7 @@ impl Import {
             taken.bad.sort_by_key(|bad| bad.line);
             self.totals.add(taken);
             self.bar.set_position(batch.end.bytes);
-            if noted.elapsed() >= NOTE_EVERY {
-                noted = Instant::now();
-                self.note(batch.end)?;
-            }
+            self.note(batch.end)?;
         }
         match &self.resume {
             Some(resume) => resume.forget(),

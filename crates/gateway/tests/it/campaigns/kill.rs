@@ -26,6 +26,9 @@ const DEVICES: u64 = 20_000;
 /// An answer that came so long before a kill has been recorded.
 const RECORDED_WITHIN_MS: u64 = 5_000;
 
+/// Deliveries in memory at most: `campaigns.window`.
+const WINDOW: u64 = 8_192;
+
 fn number_of(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| {
         text.parse()
@@ -168,5 +171,10 @@ fn verdict(pushes: &[Entry], devices: u64, kills: &[Kill]) -> Vec<u64> {
         }
     }
     assert_eq!(found.len() as u64, devices, "and nobody else");
+    let most = doubled.iter().max().copied().unwrap_or_default();
+    assert!(
+        most <= WINDOW,
+        "{most} were sent twice, which cannot have been in flight"
+    );
     doubled
 }

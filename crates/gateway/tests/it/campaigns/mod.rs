@@ -1,5 +1,6 @@
 //! Campaigns of the whole gateway over real sockets, held against the simulators' books.
 
+mod apps;
 mod audiences;
 mod books;
 mod changes;

@@ -29,11 +29,17 @@ async fn goaway_with_streams_above_and_below_its_last_one() {
     .await;
 }
 
+/// One after the other, so that nothing but the first push on a new connection comes after a GOAWAY.
+fn one_stream(config: &mut fanfare_simulator::Config) {
+    config.apns.max_streams = 1;
+    config.fcm.max_streams = 1;
+}
+
 /// What was not processed goes on, but on no new connection before some time has passed.
 #[tokio::test(flavor = "multi_thread")]
 async fn goaway_with_enhance_your_calm() {
     both(async |provider| {
-    let scene = Scene::with("", Some(one_connection), None).await;
+    let scene = Scene::with("", Some(one_connection), Some(one_stream)).await;
     let calm = json!({ "goaway": { "code": "ENHANCE_YOUR_CALM", "debug": "too_many_pings", "last": "before" } });
         scene.ail(
             provider,

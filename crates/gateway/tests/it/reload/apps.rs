@@ -5,7 +5,7 @@ use fanfare_types::{AppId, Secret};
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{World, apns_token, eventually, expect, text};
+use crate::harness::{Options, World, apns_token, eventually, expect, text};
 
 /// A second app with a key of its own and the same providers.
 fn news(world: &World, key: &Secret<String>) -> String {
@@ -49,9 +49,18 @@ async fn an_app_that_is_added_works_at_once() {
     assert_eq!(world.simulator.books().totals().apns.accepted, 1);
 }
 
+/// So few at once that a queue lasts for seconds.
+fn few_streams(config: &mut fanfare_simulator::Config) {
+    config.apns.max_streams = 4;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn work_of_an_app_that_is_gone_waits_in_the_journal_until_it_is_back() {
-    let mut world = World::new().await;
+    let mut world = World::with(Options {
+        simulated: Some(few_streams),
+        ..Options::default()
+    })
+    .await;
     for n in 0..30 {
         world.register("ada", "ios_push", &apns_token(n)).await;
     }

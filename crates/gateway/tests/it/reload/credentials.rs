@@ -55,16 +55,18 @@ async fn a_rotated_credential_takes_over_without_loss_or_duplicate() {
     .await;
     crowd(&world, CROWD).await;
     world.ended(&world.send(&to_crowd(CROWD)).await).await;
-    world.rules(&json!([{ "delay_ms": { "min": 50, "max": 200 } }]));
+    world.rules(&json!([{ "delay_ms": { "min": 400, "max": 600 } }]));
     let mut ids = Vec::new();
     for _ in 0..20 {
         ids.push(world.send(&to_crowd(CROWD)).await);
     }
     let under_way = eventually(|| async {
-        let view = world.view(&ids[0]).await;
-        view["counts"]["in_flight"]
-            .as_u64()
-            .filter(|count| *count > 0)
+        for id in ids.iter().rev() {
+            if world.view(id).await["counts"]["in_flight"] != 0 {
+                return Some(());
+            }
+        }
+        None
     });
     under_way.await;
     rotate(&world);

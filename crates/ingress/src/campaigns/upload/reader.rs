@@ -106,6 +106,10 @@ impl Reader {
                 }
                 Err(bad) => self.note(line, bad),
             }
+            if self.format == Format::Csv && self.upload.columns.is_none() {
+                // Nobody could go on from empty lines before the header: it would not be known for CSV.
+                continue;
+            }
             (self.upload.bytes, self.upload.lines) = self.splitter.place();
             let bytes = self.upload.bytes - self.from;
             if self.rows.len() >= BLOCK_ROWS_MAX || bytes >= BLOCK_BYTES_MAX {

@@ -234,6 +234,18 @@ fn a_header_that_is_none_refuses_the_upload() {
 }
 
 #[test]
+fn nothing_is_acknowledged_before_the_header() {
+    let mut reader = reader(Format::Csv, Upload::default());
+    reader.push(b"\n\n");
+    assert!(reader.block().unwrap().is_none() && reader.cut().is_none());
+    reader.push(b"user_id,name\n");
+    assert!(reader.block().unwrap().is_none());
+    let block = reader.cut().unwrap();
+    assert_eq!((block.upload.bytes, block.upload.lines), (15, 3));
+    assert!(block.upload.columns.is_some());
+}
+
+#[test]
 fn what_a_row_must_bring_is_what_the_campaign_has_no_value_for() {
     let rows = |missing, text: &str| {
         let rules = Rules::of(&campaign("{{name}}", &[], missing));
