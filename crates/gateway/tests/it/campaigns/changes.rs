@@ -38,12 +38,7 @@ async fn who_moved_or_left_gets_nothing_as_before_and_nobody_gets_it_twice() {
         }
         acknowledged.push((address(n), now_ms()));
     }
-    world
-        .service(Method::PATCH, &format!("/v1/campaigns/{id}"))
-        .json(&json!({"rate": null}))
-        .send()
-        .await
-        .expect("an answer");
+    world.set_rate(&id, None).await;
     let view = world.completed(&id).await;
     assert_eq!(
         count(&view, "total"),

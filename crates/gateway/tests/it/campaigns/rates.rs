@@ -2,25 +2,16 @@
 
 use std::time::Duration;
 
-use reqwest::{Method, StatusCode};
 use serde_json::json;
 
 use super::books::pushes;
-use super::rig::{assert_adds_up, crowd, ended, to_all, until, with, with_books};
-use crate::harness::{World, expect};
+use super::rig::{crowd, ended, to_all, until, with, with_books};
 
 /// What a rate is kept over.
 const WINDOW_MS: u64 = 5_000;
 
 /// Of the rate: how far a window may be off.
 const OFF: f64 = 0.02;
-
-async fn set_rate(world: &World, id: &str, rate: u32) {
-    let request = world.service(Method::PATCH, &format!("/v1/campaigns/{id}"));
-    let view = expect(request.json(&json!({ "rate": rate })), StatusCode::OK).await;
-    assert_eq!(view["rate"], rate);
-    assert_adds_up(&view);
-}
 
 /// How long this machine stood still, as a thread sees it that wants to wake every 5 ms: what a gateway cannot make up
 /// for is held against the machine.
@@ -94,7 +85,7 @@ async fn the_rate_is_kept_and_changes_while_it_runs() {
     let began = now_ms();
     until(&world, &id, |view| ended(view) >= 100 + 400 * 7).await;
     let slow_until = now_ms();
-    set_rate(&world, &id, 1_000).await;
+    world.set_rate(&id, Some(1_000)).await;
     // What was under way at the old rate is over.
     let quicker = until(&world, &id, |view| ended(view) >= 100 + 400 * 7 + 500).await;
     let fast_from = now_ms();

@@ -10,7 +10,7 @@ use super::rig::{count, crowd, ended, to_all, until, with, with_books};
 async fn a_graceful_restart_in_the_middle_doubles_nothing() {
     const DEVICES: u32 = 10_000;
     let mut world = crowd(DEVICES, with_books()).await;
-    let id = world.launch(&with(to_all(), &json!({"rate": 3000}))).await;
+    let id = world.launch(&with(to_all(), &json!({"rate": 1500}))).await;
     for share in 1..=3 {
         until(&world, &id, |view| {
             ended(view) >= u64::from(DEVICES) * share / 5
@@ -20,6 +20,7 @@ async fn a_graceful_restart_in_the_middle_doubles_nothing() {
         world.start().await;
         assert_eq!(world.campaign(&id).await["state"], "running");
     }
+    world.set_rate(&id, None).await;
     let view = world.completed(&id).await;
     assert_eq!(count(&view, "delivered"), u64::from(DEVICES));
     assert_each_once(&pushes(&world), (0..DEVICES).map(address));
@@ -29,7 +30,7 @@ async fn a_graceful_restart_in_the_middle_doubles_nothing() {
 async fn a_paused_campaign_stays_paused_over_a_restart() {
     const DEVICES: u32 = 3_000;
     let mut world = crowd(DEVICES, with_books()).await;
-    let id = world.launch(&with(to_all(), &json!({"rate": 2000}))).await;
+    let id = world.launch(&with(to_all(), &json!({"rate": 400}))).await;
     until(&world, &id, |view| ended(view) >= 500).await;
     world.steer(&id, "pause").await;
     assert!(world.drain().await);
@@ -43,6 +44,7 @@ async fn a_paused_campaign_stays_paused_over_a_restart() {
     let sent = world.send_to(&[&super::fill::user(0)]).await;
     assert_eq!(world.ended(&sent).await["delivered"], 1);
     assert_eq!(pushes(&world).len(), before + 1);
+    world.set_rate(&id, None).await;
     world.steer(&id, "resume").await;
     assert_eq!(
         count(&world.completed(&id).await, "delivered"),

@@ -110,6 +110,14 @@ impl World {
         id
     }
 
+    /// Pushes a second from now on; `None` is as fast as may be.
+    pub(crate) async fn set_rate(&self, id: &str, rate: Option<u32>) {
+        let request = self.service(Method::PATCH, &format!("/v1/campaigns/{id}"));
+        let view = expect(request.json(&json!({ "rate": rate })), StatusCode::OK).await;
+        assert_eq!(view["rate"], json!(rate));
+        assert_adds_up(&view);
+    }
+
     pub(crate) async fn campaign(&self, id: &str) -> Value {
         let path = format!("/v1/campaigns/{id}");
         let view = expect(self.service(Method::GET, &path), StatusCode::OK).await;

@@ -61,7 +61,7 @@ async fn everybody_gets_it_once_and_the_books_agree() {
 async fn a_pause_stops_it_and_a_resume_goes_on_without_a_duplicate() {
     const DEVICES: u32 = 10_000;
     let world = crowd(DEVICES, with_books()).await;
-    let id = world.launch(&with(to_all(), &json!({"rate": 3000}))).await;
+    let id = world.launch(&with(to_all(), &json!({"rate": 1500}))).await;
     for share in 1..=4 {
         let enough = |view: &serde_json::Value| ended(view) >= u64::from(DEVICES) * share / 6;
         until(&world, &id, enough).await;
@@ -89,6 +89,7 @@ async fn a_pause_stops_it_and_a_resume_goes_on_without_a_duplicate() {
         world.steer(&id, "pause").await;
         world.steer(&id, "resume").await;
     }
+    world.set_rate(&id, None).await;
     let view = world.completed(&id).await;
     assert_eq!(count(&view, "delivered"), u64::from(DEVICES));
     let pushes = pushes(&world);
