@@ -36,7 +36,7 @@ impl Meter {
         }
     }
 
-    /// Deliveries that ended in the last [`SPAN`], a second.
+    /// Deliveries that ended in the last two seconds, a second.
     #[allow(clippy::cast_precision_loss, reason = "a rate for people")]
     pub fn rate(&mut self, now: Timestamp) -> f64 {
         self.forget(now);
