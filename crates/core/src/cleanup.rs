@@ -19,15 +19,16 @@ pub enum OnDeadToken {
     Delete,
 }
 
-/// When an address died that a provider called dead: at the provider's own time, if it gave one, and in any case no
-/// later than the attempt began. What was registered after that is not what the provider spoke of, whatever time it
-/// gives (its clock may be ahead, its time in another unit).
-pub fn died_at(since: Option<Timestamp>, started_at: Timestamp) -> Timestamp {
-    since.map_or(started_at, |since| since.min(started_at))
+/// Up to when registrations are meant by a provider that called an address dead: up to its own time, if it gave one,
+/// and in any case no later than the registration that the push was routed by (`Delivery::registered_at`). A newer one
+/// is not what the provider spoke of, whatever time it gives (its clock may be ahead, its time in another unit). Not
+/// when the push left, which may be in the millisecond of a registration that came after it.
+pub fn dead_since(since: Option<Timestamp>, registered_at: Timestamp) -> Timestamp {
+    since.map_or(registered_at, |since| since.min(registered_at))
 }
 
 /// Whether a row that a provider called dead is the registration the provider meant: not registered later than
-/// `dead_since` ([`died_at`]).
+/// [`dead_since`].
 pub fn is_same_registration(device: &Device, dead_since: Timestamp) -> bool {
     device.registered_at <= dead_since
 }

@@ -193,7 +193,7 @@ impl Pool {
     /// The provider wants no more requests on it; it ends by itself. `calm`: it has had enough of us, so that
     /// another one waits.
     pub fn on_going_away(&mut self, connection: ConnectionId, calm: bool, world: &mut World<'_>) {
-        self.connections.retire(connection);
+        self.connections.on_going_away(connection);
         if calm {
             let random = (world.random)();
             self.connections

@@ -135,11 +135,12 @@ pub struct Delivery {
     pub locale: Option<Arc<str>>,
     /// The recipient's own, which come before those of the notification.
     pub variables: Option<Arc<Variables>>,
-    /// The device's `registered_at` when it was routed; for a bare address, when it was accepted.
+    /// The device's `registered_at` when it was routed; for a bare address, when it was accepted. Only what was
+    /// registered no later is buried when the provider calls the address dead.
     pub registered_at: Timestamp,
     /// When the device was last read from the store. Older than the freshness bound, it is read again.
     pub routed_at: Timestamp,
-    /// When the attempt under way was handed over: an undated death is compared with it.
+    /// When the attempt under way was handed over: what fails says nothing against later registrations.
     pub started_at: Timestamp,
     /// Attempts that were handed to a connection.
     pub attempts: u32,

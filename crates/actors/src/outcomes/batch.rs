@@ -116,14 +116,105 @@ pub(super) fn answers(endings: &[Ending]) -> Vec<Answers> {
             since,
         };
         match verdict {
-            Verdict::TokenSuspect => answers.suspects.push(suspect(delivery.started_at)),
+            Verdict::TokenSuspect => {
+                let since = cleanup::dead_since(None, delivery.registered_at);
+                answers.suspects.push(suspect(since));
+            }
             Verdict::TokenDead { since } => {
                 answers.sound += 1;
-                let since = cleanup::died_at(*since, delivery.started_at);
+                let since = cleanup::dead_since(*since, delivery.registered_at);
                 answers.dead.push(suspect(since));
             }
             _ => answers.sound += 1,
         }
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use fanfare_types::message::Variables;
+    use fanfare_types::{
+        Address, AddressKind, AppId, Budget, Channel, Counts, Delivery, DeviceId, Environment,
+        Finished, Lane, Live, Message, NotificationId, OnUnknown, Options, Outcome, Permits,
+        Priority, Progress, Reason, Timestamp, UserId,
+    };
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_700_000_000_000);
+
+    /// A push to a device that was registered a minute before, handed over now.
+    fn delivery() -> Delivery {
+        let live = Live {
+            id: NotificationId::new(NOW, 1),
+            app: AppId::new("shop").unwrap(),
+            created_at: NOW,
+            options: Options {
+                priority: Priority::High,
+                collapse_key: None,
+                lane: Lane::Urgent,
+                on_unknown: OnUnknown::Retry,
+                expires_at: NOW + Duration::from_secs(600),
+                send_at: None,
+            },
+            message: Message::default().into(),
+            variables: Variables::new().into(),
+            progress: Progress::new(1, Counts::default()),
+            run: None,
+        };
+        let budgets: Arc<[Arc<Budget>]> = [Budget::new(1)].into();
+        Delivery {
+            live: Arc::new(live),
+            ordinal: 0,
+            device: Some((DeviceId::new(NOW, 1), UserId::new("ada").unwrap())),
+            address: Address::new(
+                Channel::IosPush,
+                AddressKind::RegistrationToken,
+                Environment::Production,
+                "t",
+            ),
+            locale: None,
+            variables: None,
+            registered_at: NOW - Duration::from_secs(60),
+            routed_at: NOW,
+            started_at: NOW,
+            attempts: 1,
+            auth_refreshes: 0,
+            permit: Permits::try_take(&budgets, 1).unwrap().split().unwrap(),
+        }
+    }
+
+    /// Up to when registrations are meant by this verdict.
+    fn meant_until(verdict: Verdict) -> Timestamp {
+        let finished = Finished {
+            delivery: delivery(),
+            outcome: Outcome::Dead,
+            reason: Reason::NONE,
+            at: NOW + Duration::from_secs(3),
+        };
+        let ending = Ending {
+            finished,
+            verdict: Some(verdict),
+        };
+        let mut all = answers(&[ending]);
+        let Answers { dead, suspects, .. } = all.pop().expect("one credential's");
+        let [suspect] = [dead, suspects].concat().try_into().expect("one address");
+        suspect.since
+    }
+
+    #[test]
+    fn who_registers_in_the_millisecond_of_the_hand_over_is_not_meant() {
+        let routed_by = NOW - Duration::from_secs(60);
+        let later = NOW + Duration::from_secs(2);
+        for since in [None, Some(NOW), Some(later), Some(Timestamp(u64::MAX))] {
+            assert_eq!(meant_until(Verdict::TokenDead { since }), routed_by);
+        }
+        assert_eq!(meant_until(Verdict::TokenSuspect), routed_by);
+        let since = Some(Timestamp(1));
+        assert_eq!(meant_until(Verdict::TokenDead { since }), Timestamp(1));
+    }
 }

@@ -156,20 +156,24 @@ fn the_sweep_table() {
 }
 
 #[test]
-fn the_time_of_death_is_never_after_the_attempt_began() {
-    assert_eq!(died_at(None, NOW), NOW);
-    assert_eq!(died_at(Some(at(60)), NOW), NOW);
-    assert_eq!(died_at(Some(Timestamp(u64::MAX)), NOW), NOW);
+fn no_registration_is_meant_that_is_newer_than_the_one_the_push_was_for() {
+    assert_eq!(dead_since(None, NOW), NOW);
+    assert_eq!(dead_since(Some(at(60)), NOW), NOW);
+    assert_eq!(dead_since(Some(Timestamp(u64::MAX)), NOW), NOW);
     let earlier = NOW - Duration::from_secs(60);
-    assert_eq!(died_at(Some(earlier), NOW), earlier);
+    assert_eq!(dead_since(Some(earlier), NOW), earlier);
 }
 
 #[test]
 fn a_later_registration_is_not_the_one_that_died() {
     let device = device(Status::Active);
     assert!(is_same_registration(&device, NOW));
+    let before = NOW - Duration::from_millis(1);
+    assert!(!is_same_registration(&device, before));
+    // Registered again while the answer was out, and were it in the millisecond the push left.
+    assert!(!is_same_registration(&device, dead_since(None, before)));
     assert!(!is_same_registration(
         &device,
-        NOW - Duration::from_millis(1)
+        dead_since(Some(NOW), before)
     ));
 }

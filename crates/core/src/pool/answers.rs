@@ -47,7 +47,7 @@ impl Pool {
             How::Over => self.queue(job, world.now),
             How::NotTaken => {
                 // It is about to end, or its link is full: either way the news of it is on its way.
-                if self.connections.retire(connection) {
+                if self.connections.on_not_taken(connection) {
                     world.effects.push(Effect::Close(connection));
                 }
                 self.decide(job, Verdict::NotSent, Reason::NONE, world);

@@ -52,6 +52,8 @@ struct Connection {
     answers: u32,
     /// Its end is our wish.
     is_dismissed: bool,
+    /// It took no more, and has not said why yet.
+    is_untold: bool,
 }
 
 #[derive(Debug)]
@@ -95,6 +97,7 @@ impl Connections {
                 shown: None,
                 answers: 0,
                 is_dismissed: false,
+                is_untold: false,
             };
             self.all.insert(id, connection);
             opened.push(id);
@@ -102,12 +105,15 @@ impl Connections {
         opened
     }
 
-    /// Connections replaced while they finish count up to as many again.
+    /// Connections replaced while they finish count up to as many again. While one has not said why it took no more,
+    /// none is opened: its provider may want calm.
     fn may_open(&self, limits: &Limits, now: Timestamp) -> bool {
         let live = self.count(|c| c.state != State::Retired);
         let connecting = self.count(|c| c.state == State::Connecting);
         let max = limits.connections_max.max(1);
-        live < max && self.all.len() < 2 * max && self.reopening.is_open(connecting, now)
+        let untold = self.count(|c| c.is_untold);
+        let has_room = live < max && self.all.len() < 2 * max;
+        has_room && untold == 0 && self.reopening.is_open(connecting, now)
     }
 
     /// Streams free now or soon.
@@ -181,6 +187,7 @@ impl Connections {
 
     pub(super) fn on_streams(&mut self, id: ConnectionId, streams: u32, now: Timestamp) {
         if let Some(connection) = self.all.get_mut(&id) {
+            connection.is_untold = false;
             connection.streams = streams;
             connection.shut_since = (streams == 0).then_some(now);
         }
@@ -211,6 +218,23 @@ impl Connections {
                 self.streams_expected = connection.streams.max(1);
             }
         }
+    }
+
+    /// It took no more; why is on its way.
+    pub(super) fn on_not_taken(&mut self, id: ConnectionId) -> bool {
+        let is_retired = self.retire(id);
+        if is_retired && let Some(connection) = self.all.get_mut(&id) {
+            connection.is_untold = true;
+        }
+        is_retired
+    }
+
+    /// The provider wants no more on it.
+    pub(super) fn on_going_away(&mut self, id: ConnectionId) {
+        if let Some(connection) = self.all.get_mut(&id) {
+            connection.is_untold = false;
+        }
+        self.retire(id);
     }
 
     /// No more work for it. Returns whether it had to be told.

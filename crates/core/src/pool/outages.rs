@@ -225,6 +225,33 @@ fn a_provider_that_asks_for_calm_is_left_alone_for_a_while() {
 }
 
 #[test]
+fn what_is_not_taken_opens_nothing_before_it_is_known_why() {
+    for calm in [false, true] {
+        let mut rig = Rig::new(Channel::Fcm, |limits| limits.connections_max = 2);
+        rig.token();
+        rig.work(1, Lane::Bulk);
+        rig.effects.clear();
+        rig.up(0, 100);
+        let handed = rig.handed();
+        // The link knows of the GOAWAY already, and the pool learns of it next.
+        let batch = handed.into_iter().map(|handed| Returned {
+            job: handed.job,
+            how: How::NotTaken,
+        });
+        let batch = batch.collect();
+        rig.event(|pool, world| pool.on_returned(0, batch, world));
+        assert_eq!(rig.opened(), 0);
+        rig.event(|pool, world| pool.on_going_away(0, calm, world));
+        assert_eq!(rig.opened(), usize::from(!calm));
+        rig.event(|pool, world| pool.on_closed(0, world));
+        rig.after(Duration::from_millis(2_400));
+        assert_eq!(rig.opened(), usize::from(!calm));
+        rig.after(Duration::from_millis(2_700));
+        assert_eq!(rig.opened(), 1);
+    }
+}
+
+#[test]
 fn connections_that_hardly_live_wait_for_the_next_one_too() {
     let mut rig = Rig::new(Channel::Fcm, |limits| limits.connections_max = 1);
     rig.token();

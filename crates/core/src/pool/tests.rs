@@ -245,7 +245,9 @@ fn a_connection_that_takes_no_more_is_not_asked_again() {
     let batch = vec![Returned { job, how }];
     rig.event(|pool, world| pool.on_returned(0, batch, world));
     assert!(rig.handed().is_empty());
-    assert_eq!((rig.opened(), rig.closed()), (1, vec![0]));
+    assert_eq!((rig.opened(), rig.closed()), (0, vec![0]));
+    rig.event(|pool, world| pool.on_going_away(0, false, world));
+    assert_eq!(rig.opened(), 1);
 }
 
 #[test]

@@ -143,10 +143,13 @@ impl Sim {
             };
             match verdict {
                 Verdict::Accepted => all[place].sound += 1,
-                Verdict::TokenSuspect => all[place].suspects.push(suspect(delivery.started_at)),
+                Verdict::TokenSuspect => {
+                    let since = cleanup::dead_since(None, delivery.registered_at);
+                    all[place].suspects.push(suspect(since));
+                }
                 Verdict::TokenDead { since } => {
                     all[place].sound += 1;
-                    let since = cleanup::died_at(*since, delivery.started_at);
+                    let since = cleanup::dead_since(*since, delivery.registered_at);
                     all[place].dead.push(suspect(since));
                 }
                 _ => {}

@@ -142,11 +142,11 @@ pub(super) async fn still_waits_until_cancelled(world: &World, id: &str, told: &
     assert_eq!(counts["cancelled"], 1, "{told}: {counts}");
 }
 
-/// Waits until the one device of a user stands so.
-pub(super) async fn stands(world: &World, user: &str, status: &str) {
-    eventually(|| async {
+/// Waits until the one device of a user stands so; says who waits, if in vain.
+#[track_caller]
+pub(super) fn stands(world: &World, user: &str, status: &str) -> impl Future<Output = ()> {
+    eventually(move || async move {
         let devices = world.devices(user).await;
         (devices.len() == 1 && devices[0]["status"] == status).then_some(())
     })
-    .await;
 }
