@@ -3,16 +3,7 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{Options, World, apns_token, eventually, expect, fcm_token, text};
-
-/// Waits until the user's one device has this status.
-async fn has_status(world: &World, user: &str, status: &str) {
-    eventually(|| async {
-        let devices = world.devices(user).await;
-        (devices.len() == 1 && devices[0]["status"] == status).then_some(())
-    })
-    .await;
-}
+use crate::harness::{Options, World, apns_token, eventually, expect, fcm_token, stands, text};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn dead_addresses_become_invalid_and_get_nothing_more() {
@@ -26,14 +17,14 @@ async fn dead_addresses_become_invalid_and_get_nothing_more() {
     let id = world.send_to(&["ada", "bob"]).await;
     let counts = world.ended(&id).await;
     assert_eq!(counts["dead"], 2, "{counts}");
-    has_status(&world, "ada", "invalid").await;
-    has_status(&world, "bob", "invalid").await;
+    stands(&world, "ada", "invalid").await;
+    stands(&world, "bob", "invalid").await;
     let again = world.send_to(&["ada", "bob"]).await;
     assert_eq!(world.view(&again).await["recipients"], 0);
     world
         .register("bob", "fcm", "dead-token:APA91b-of-bob")
         .await;
-    has_status(&world, "bob", "active").await;
+    stands(&world, "bob", "active").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,8 +57,8 @@ async fn a_device_registered_after_the_providers_timestamp_stays() {
         .register("bob", "ios_push", &format!("dead{}", "0".repeat(60)))
         .await;
     world.ended(&world.send_to(&["bob"]).await).await;
-    has_status(&world, "bob", "invalid").await;
-    has_status(&world, "ada", "active").await;
+    stands(&world, "bob", "invalid").await;
+    stands(&world, "ada", "active").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,7 +68,7 @@ async fn one_bad_token_is_cleaned() {
     world.rules(&json!([{ "then": { "answer": { "status": 400, "reason": "BadDeviceToken" } } }]));
     let id = world.send_to(&["ada"]).await;
     assert_eq!(world.ended(&id).await["dead"], 1);
-    has_status(&world, "ada", "invalid").await;
+    stands(&world, "ada", "invalid").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,7 +112,7 @@ async fn the_sweeper_marks_unseen_devices_stale() {
     })
     .await;
     world.register("ada", "fcm", &fcm_token(1)).await;
-    has_status(&world, "ada", "stale").await;
+    stands(&world, "ada", "stale").await;
     let id = world.send_to(&["ada"]).await;
     assert_eq!(world.view(&id).await["recipients"], 0);
 }
@@ -139,7 +130,7 @@ async fn a_bare_address_that_is_dead_cleans_the_device_that_holds_it() {
                 .await,
         )
         .await;
-    has_status(&world, "ada", "invalid").await;
+    stands(&world, "ada", "invalid").await;
     let got = expect(
         world.user("ada", Method::GET, &format!("/v1/devices/{id}")),
         StatusCode::OK,

@@ -277,3 +277,12 @@ pub(crate) fn apns_token(n: u32) -> String {
 pub(crate) fn fcm_token(n: u32) -> String {
     format!("fcm-token-{n}:APA91b{n:0100}")
 }
+
+/// Waits until the one device of a user stands so; says who waits, if in vain.
+#[track_caller]
+pub(crate) fn stands(world: &World, user: &str, status: &str) -> impl Future<Output = ()> {
+    eventually(move || async move {
+        let devices = world.devices(user).await;
+        (devices.len() == 1 && devices[0]["status"] == status).then_some(())
+    })
+}

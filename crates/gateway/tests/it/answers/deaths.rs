@@ -4,8 +4,8 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use super::{APNS, Case, all_end_as_expected, stands, token};
-use crate::harness::{World, eventually, expect};
+use super::{APNS, Case, all_end_as_expected, token};
+use crate::harness::{World, eventually, expect, stands};
 
 fn unregistered(timestamp: &Value) -> Value {
     match timestamp {

@@ -19,7 +19,7 @@ use futures_util::future::join_all;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{World, apns_token, eventually, expect, fcm_token};
+use crate::harness::{World, apns_token, expect, fcm_token};
 
 pub(super) const APNS: &str = "apns";
 pub(super) const FCM: &str = "fcm";
@@ -140,13 +140,4 @@ pub(super) async fn still_waits_until_cancelled(world: &World, id: &str, told: &
     expect(world.service(Method::DELETE, &path), StatusCode::OK).await;
     let counts = world.ended(id).await;
     assert_eq!(counts["cancelled"], 1, "{told}: {counts}");
-}
-
-/// Waits until the one device of a user stands so; says who waits, if in vain.
-#[track_caller]
-pub(super) fn stands(world: &World, user: &str, status: &str) -> impl Future<Output = ()> {
-    eventually(move || async move {
-        let devices = world.devices(user).await;
-        (devices.len() == 1 && devices[0]["status"] == status).then_some(())
-    })
 }
