@@ -1,25 +1,22 @@
 //! `fanfare-loadtest campaign`: what a push of a campaign costs, beside what any client must pay for one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use fanfare_types::AppId;
 use serde_json::{Value, json};
 
-use crate::crowd;
 use crate::floor;
 use crate::report::{Report, Row};
-use crate::world::{At, World};
+use crate::world::{Crowd, World};
 
 /// A campaign to every device of an app, some rounds of it, each beside a round of `h2load` against the same
 /// simulator. The report says how many pushes a second, the gateway's CPU a push and its ratio to `h2load`'s CPU a
 /// request, and the most memory it ever held.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Devices of the audience.
-    #[arg(long, default_value_t = 200_000)]
-    devices: usize,
+    #[command(flatten)]
+    crowd: Crowd,
     #[arg(long, default_value_t = 3)]
     rounds: usize,
     /// Pushes a second; left out, as fast as may be.
@@ -34,45 +31,36 @@ pub(crate) struct Args {
     /// Greet each by name, so that every payload is rendered for itself: an uploaded audience.
     #[arg(long)]
     upload: bool,
-    /// Kept between runs, so that a large crowd is registered once. Default: a directory that goes away.
-    #[arg(long)]
-    dir: Option<PathBuf>,
 }
 
 pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
-    let passing = tempfile::tempdir().context("making a directory")?;
-    let data = args
-        .dir
-        .clone()
-        .unwrap_or_else(|| passing.path().join("data"));
-    let id = AppId::new("shop").context("an app's name")?;
-    crowd::register(&data, &id, args.devices).await?;
+    let devices = args.crowd.devices;
     let settings = format!("sender_threads = {}", args.sender_threads);
-    let world = World::start_at(program, &["shop"], &settings, 1, At::Data(&data)).await?;
+    let world = World::start_with(program, &["shop"], &settings, 1, Some(&args.crowd)).await?;
     let app = &world.apps[0];
     let slow = json!([{ "when": { "provider": "apns" }, "delay_ms": args.provider_ms }]);
     if args.provider_ms > 0 {
         app.providers.rules(&slow).await?;
     }
     let mut report = Report {
-        title: format!("a campaign to {} devices", args.devices),
+        title: format!("a campaign to {} devices", devices),
         rows: Vec::new(),
         faults: Vec::new(),
     };
     for number in 1..=args.rounds {
-        let floor = floor::h2load(app, args.devices.clamp(20_000, 400_000) as u64).await?;
+        let floor = floor::h2load(app, devices.clamp(20_000, 400_000) as u64).await?;
         app.providers.forget().await?;
         let before = (Instant::now(), world.gateway.cpu()?, app.providers.cpu()?);
         let campaign = Campaign::create(&world, &body(args)).await?;
         if args.upload {
-            campaign.upload(args.devices).await?;
+            campaign.upload(devices).await?;
         }
         let counting = (Instant::now(), world.gateway.cpu()?);
         campaign.start().await?;
         let end = campaign.ended().await?;
         let (time, cpu) = (counting.0.elapsed(), world.gateway.cpu()? - counting.1);
         let totals = app.providers.totals().await?;
-        agree(&end, &totals, args.devices, &mut report.faults);
+        agree(&end, &totals, devices, &mut report.faults);
         let pushes = totals["accepted"].as_f64().unwrap_or(0.0).max(1.0);
         let cpu = cpu.as_secs_f64() * 1e6 / pushes;
         let simulator = (app.providers.cpu()? - before.2).as_secs_f64() * 1e6 / pushes;

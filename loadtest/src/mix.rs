@@ -1,17 +1,16 @@
 //! `fanfare-loadtest mix`: urgent receipts beside a campaign that saturates the senders.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use fanfare_types::AppId;
 use serde_json::json;
 
 use crate::arrivals::{self, Arrival};
 use crate::campaign::Campaign;
 use crate::crowd;
 use crate::report::{Latencies, Report, Row};
-use crate::world::{At, World, address};
+use crate::world::{Crowd, World, address};
 
 /// One app sends receipts at a steady rate, alone, then beside a campaign of its own, in turn. The report says how long
 /// the receipts took from the instant each was due to the provider's answer.
@@ -20,9 +19,9 @@ pub(crate) struct Args {
     /// Receipts a second.
     #[arg(long, default_value_t = 100.0)]
     rate: f64,
-    /// Devices of the campaign: enough to last for a round.
-    #[arg(long, default_value_t = 1_000_000)]
-    devices: usize,
+    /// Its devices must last for a round.
+    #[command(flatten)]
+    crowd: Crowd,
     /// Seconds of each round.
     #[arg(long, default_value_t = 8)]
     seconds: u64,
@@ -31,24 +30,18 @@ pub(crate) struct Args {
     /// How long the provider takes to answer, in milliseconds.
     #[arg(long, default_value_t = 50)]
     provider_ms: u64,
-    #[arg(long)]
-    dir: Option<PathBuf>,
 }
 
+/// Pushes that the provider lists: the receipts are looked up among them.
+const BOOK_ENTRIES: usize = 4_000_000;
+
 pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
-    let passing = tempfile::tempdir().context("making a directory")?;
-    let data = args
-        .dir
-        .clone()
-        .unwrap_or_else(|| passing.path().join("data"));
-    let id = AppId::new("shop").context("an app's name")?;
-    crowd::register(&data, &id, args.devices).await?;
-    let entries = 4_000_000;
-    let world = World::start_at(program, &["shop"], "", entries, At::Data(&data)).await?;
+    let crowd = Some(&args.crowd);
+    let world = World::start_with(program, &["shop"], "", BOOK_ENTRIES, crowd).await?;
     let slow = json!([{ "when": { "provider": "apns" }, "delay_ms": args.provider_ms }]);
     world.apps[0].providers.rules(&slow).await?;
     let receivers = (args.rate * args.seconds as f64) as usize;
-    let receivers = args.devices..args.devices + receivers;
+    let receivers = args.crowd.devices..args.crowd.devices + receivers;
     world.people(&world.apps[0], receivers, 1).await?;
     let mut report = Report {
         title: format!(
@@ -95,7 +88,7 @@ async fn receipts(
     app.providers.forget().await?;
     let count = (args.rate * args.seconds as f64) as usize;
     let time = Duration::from_secs(args.seconds);
-    let first = args.devices;
+    let first = args.crowd.devices;
     let sent = arrivals::run(args.rate, time, |n| {
         world.notification(app, first + n..first + n + 1)
     });

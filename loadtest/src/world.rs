@@ -1,6 +1,6 @@
 //! A gateway with several apps, each with providers of its own, and the people it sends to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use fanfare_gateway::material;
@@ -8,6 +8,7 @@ use fanfare_types::AppId;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::crowd;
 use crate::process::Process;
 use crate::provider::Providers;
 
@@ -22,11 +23,16 @@ pub(crate) struct World {
     _directory: TempDir,
 }
 
-/// Where a world's registry is.
-pub(crate) enum At<'d> {
-    /// A new one, which goes away with the world.
-    Own,
-    Data(&'d Path),
+/// Devices that the first app has before its gateway serves.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Crowd {
+    /// Devices of the campaign's audience.
+    #[arg(long, default_value_t = 500_000)]
+    pub(crate) devices: usize,
+    /// Where they are kept between runs, so that a large crowd is registered once. Default: a directory that goes
+    /// away.
+    #[arg(long)]
+    dir: Option<PathBuf>,
 }
 
 pub(crate) struct App {
@@ -42,22 +48,27 @@ impl World {
         settings: &str,
         entries: usize,
     ) -> anyhow::Result<World> {
-        World::start_at(program, names, settings, entries, At::Own).await
+        World::start_with(program, names, settings, entries, None).await
     }
 
-    /// As [`World::start`], on a registry that may be there already.
-    pub(crate) async fn start_at(
+    /// As [`World::start`], with a crowd.
+    pub(crate) async fn start_with(
         program: &Path,
         names: &[&str],
         settings: &str,
         entries: usize,
-        at: At<'_>,
+        crowd: Option<&Crowd>,
     ) -> anyhow::Result<World> {
         let directory = tempfile::tempdir().context("making a directory")?;
-        let data = match at {
-            At::Own => "data".into(),
-            At::Data(path) => std::path::absolute(path)?,
-        };
+        let mut data = directory.path().join("data");
+        if let Some(crowd) = crowd {
+            if let Some(kept) = &crowd.dir {
+                data = std::path::absolute(kept)?;
+            }
+            let first = names.first().context("an app for the crowd")?;
+            let first = AppId::new(first).context("an app's name")?;
+            crowd::register(&data, &first, crowd.devices).await?;
+        }
         let data = data.display();
         let mut text = format!(
             "listen = \"127.0.0.1:0\"\ndata_dir = \"{data}\"\n{settings}\n[log]\nlevel = \"error\"\n"
