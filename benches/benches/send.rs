@@ -84,7 +84,6 @@ fn delivery(live: &Arc<Live>, ordinal: u32, channel: Channel) -> Delivery {
         variables: None,
         registered_at: NOW,
         routed_at: NOW,
-        started_at: NOW,
         attempts: 0,
         auth_refreshes: 0,
         permit: permit.expect("one"),

@@ -157,7 +157,6 @@ fn delivery(live: &Arc<Live>, channel: Channel) -> Delivery {
         variables: None,
         registered_at: NOW,
         routed_at: NOW,
-        started_at: NOW,
         attempts: 0,
         auth_refreshes: 0,
         permit: permits.split().expect("one"),

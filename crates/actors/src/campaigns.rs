@@ -4,6 +4,7 @@
 //! carry it out. So a crash in between changes nothing about what will happen, and two that ask at once are one after
 //! the other.
 
+mod change;
 mod known;
 pub(crate) mod run;
 pub(crate) mod runs;
@@ -14,7 +15,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use fanfare_core::campaign::{self, Command, Impossible};
+use fanfare_core::campaign::{self, Command, Impossible, Look, eta};
 use fanfare_store::campaigns::{
     Audienced, Block, CampaignDeliveries, Changed, Created, DeliveryCursor, Named, StoredCampaign,
     Upload, UploadRow,
@@ -112,27 +113,22 @@ pub struct CampaignView {
 }
 
 impl CampaignView {
-    /// As the store has it: nothing is in memory.
-    pub(crate) fn stored(stored: StoredCampaign) -> Self {
+    /// As the store has it, and with what memory knows better while it runs.
+    pub(crate) fn of(stored: StoredCampaign, look: Option<Look>) -> Self {
         let rows_are_recipients = stored.record.audience == Audience::Upload;
-        let found = runs::found(&stored);
+        let found = look.map_or_else(|| runs::found(&stored), |look| look.found);
         let (total, total_is_estimate, counts) =
             found.books(stored.standing.state, rows_are_recipients);
-        let StoredCampaign {
-            record,
-            standing,
-            upload,
-            ..
-        } = stored;
+        let rate_now = look.map_or(0.0, |look| look.rate);
         CampaignView {
-            record,
-            standing,
-            upload,
+            record: stored.record,
+            standing: stored.standing,
+            upload: stored.upload,
             total,
             total_is_estimate,
             counts,
-            rate_now: 0.0,
-            eta: None,
+            rate_now,
+            eta: look.and_then(|_| eta(counts.waiting + counts.in_flight, rate_now)),
         }
     }
 }
@@ -146,10 +142,6 @@ impl Campaigns {
     pub async fn create(&self, new: NewCampaign) -> Result<CampaignView> {
         let parts = &self.0;
         let now = parts.clock.now();
-        let unfinished = parts.store.campaigns_unfinished(&new.app).await?;
-        if unfinished >= parts.limits.unfinished_max {
-            return Err(Error::Impossible(Impossible::TooMany));
-        }
         let standing = campaign::draft(new.rate, new.start_at, now);
         let idempotency = new.idempotency.map(|idempotency| Idempotency {
             key: idempotency.key,
@@ -177,11 +169,13 @@ impl Campaigns {
             app: &app,
             id,
         };
-        let created = parts.store.create(record, standing, idempotency).await?;
-        let id = match created {
+        let max = parts.limits.unfinished_max;
+        let created = parts.store.create(record, standing, idempotency, max);
+        let id = match created.await? {
             Created::New => id,
             Created::Repeated(id) => id,
             Created::Conflict => return Err(Error::IdempotencyConflict),
+            Created::TooMany => return Err(Error::Impossible(Impossible::TooMany)),
         };
         self.view(&app, id).await?.ok_or(Error::Contended)
     }

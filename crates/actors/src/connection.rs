@@ -222,7 +222,6 @@ impl State {
                     back.push((job, How::Unsendable(outcome, reason)));
                 }
                 Ok(request) => {
-                    job.delivery.started_at = now;
                     job.delivery.attempts += 1;
                     let key = self.flights.insert(Flight::new(job, used, Instant::now()));
                     requests.push(fanfare_link::Request { key, request });

@@ -4,6 +4,7 @@
 //! is in ARCHITECTURE.md.
 
 pub mod apps;
+mod backoff;
 pub mod campaigns;
 mod connection;
 mod directory;

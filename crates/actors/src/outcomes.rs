@@ -242,8 +242,9 @@ impl State {
                 user: user.clone(),
                 id: *id,
             };
-            let (app, started_at) = (&delivery.live.app, delivery.started_at);
-            self.tally.note(app, device, said, started_at, finished.at);
+            let (app, registered_at) = (&delivery.live.app, delivery.registered_at);
+            self.tally
+                .note(app, device, said, registered_at, finished.at);
         }
     }
 

@@ -41,7 +41,7 @@ struct Sums {
     delivered: u64,
     delivered_at: Option<Timestamp>,
     failures: u32,
-    failing_since: Option<Timestamp>,
+    failed_registration: Option<Timestamp>,
 }
 
 impl Tally {
@@ -52,14 +52,14 @@ impl Tally {
         }
     }
 
-    /// Notes the end of one delivery. `started_at` is when its last attempt was handed over, `ended_at` when its
-    /// answer came.
+    /// Notes the end of one delivery. `registered_at` is of the registration it was routed by, `ended_at` when
+    /// its answer came.
     pub fn note(
         &mut self,
         app: &AppId,
         device: DeviceRef,
         said: Said,
-        started_at: Timestamp,
+        registered_at: Timestamp,
         ended_at: Timestamp,
     ) {
         let sums = match self.devices.entry((app.clone(), device)) {
@@ -71,14 +71,12 @@ impl Tally {
                 sums.delivered += 1;
                 sums.delivered_at = sums.delivered_at.max(Some(ended_at));
                 sums.failures = 0;
-                sums.failing_since = None;
+                sums.failed_registration = None;
             }
             Said::Failed => {
                 sums.failures = sums.failures.saturating_add(1);
-                let first = sums
-                    .failing_since
-                    .map_or(started_at, |at| at.min(started_at));
-                sums.failing_since = Some(first);
+                let earliest = sums.failed_registration.unwrap_or(registered_at);
+                sums.failed_registration = Some(earliest.min(registered_at));
             }
         }
     }
@@ -100,7 +98,7 @@ impl Tally {
             delivered: sums.delivered,
             delivered_at: sums.delivered_at,
             failures: sums.failures,
-            failing_since: sums.failing_since,
+            failed_registration: sums.failed_registration,
         };
         let mut all: Vec<Facts> = self.devices.drain().map(facts).collect();
         all.sort_unstable_by(|one, other| {
@@ -132,8 +130,8 @@ mod tests {
     fn noted(ends: &[(Said, u64)]) -> Facts {
         let mut tally = Tally::new(10);
         for (said, at) in ends {
-            let (started, ended) = (Timestamp(*at), Timestamp(*at + 1));
-            tally.note(&shop(), device(1, "ada"), *said, started, ended);
+            let (registered, ended) = (Timestamp(*at), Timestamp(*at + 1));
+            tally.note(&shop(), device(1, "ada"), *said, registered, ended);
         }
         tally.take().remove(0)
     }
@@ -184,7 +182,7 @@ mod tests {
             (1, Some(Timestamp(21)))
         );
         assert_eq!(
-            (facts.failures, facts.failing_since),
+            (facts.failures, facts.failed_registration),
             (2, Some(Timestamp(30)))
         );
         let facts = noted(&[
@@ -196,7 +194,7 @@ mod tests {
             (facts.delivered, facts.delivered_at),
             (2, Some(Timestamp(31)))
         );
-        assert_eq!((facts.failures, facts.failing_since), (0, None));
+        assert_eq!((facts.failures, facts.failed_registration), (0, None));
     }
 
     #[test]

@@ -34,6 +34,8 @@ pub enum Created {
     Repeated(CampaignId),
     /// The key was used for another body; nothing was written.
     Conflict,
+    /// The app has as many unfinished campaigns as it may; nothing was written.
+    TooMany,
 }
 
 /// A campaign as the store has it. The counts are of one moment.
@@ -275,12 +277,14 @@ pub struct Audienced {
 
 /// Campaigns. Writes are durable when they answer; many writers share one fsync.
 pub trait Campaigns: Send + Sync + 'static {
-    /// Makes a campaign durable, or finds that it is (by its idempotency key, or by its id when a caller tries again).
+    /// Makes a campaign durable, unless the app has `unfinished_max` that are not final; or finds that it is (by its
+    /// idempotency key, or by its id when a caller tries again).
     fn create(
         &self,
         record: CampaignRecord,
         standing: Standing,
         idempotency: Option<Idempotency>,
+        unfinished_max: u64,
     ) -> BoxFuture<'_, Result<Created>>;
 
     /// `None` when there is no such campaign in this app.
@@ -305,9 +309,6 @@ pub trait Campaigns: Send + Sync + 'static {
         after: Option<CampaignId>,
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredCampaign>>>;
-
-    /// How many campaigns of an app are not final.
-    fn campaigns_unfinished(&self, app: &AppId) -> BoxFuture<'_, Result<u64>>;
 
     /// Writes `standing` if the stored revision is one less than its; and only a complete upload begins to run, for one
     /// may have begun anew since the caller looked.

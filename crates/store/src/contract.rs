@@ -100,6 +100,7 @@ macro_rules! contract_tests {
             a_campaign_is_read_back_whole,
             a_campaign_belongs_to_its_app,
             a_campaign_is_made_once,
+            an_app_has_no_more_unfinished_campaigns_than_it_may,
             a_campaigns_key_belongs_to_its_body,
             a_change_needs_the_revision_before,
             racing_changes_are_one_after_the_other,

@@ -135,13 +135,11 @@ pub struct Delivery {
     pub locale: Option<Arc<str>>,
     /// The recipient's own, which come before those of the notification.
     pub variables: Option<Arc<Variables>>,
-    /// The device's `registered_at` when it was routed; for a bare address, when it was accepted. Only what was
-    /// registered no later is buried when the provider calls the address dead.
+    /// The device's `registered_at` when it was routed; for a bare address, when it was accepted. What a
+    /// provider says against the address says nothing against later registrations.
     pub registered_at: Timestamp,
     /// When the device was last read from the store. Older than the freshness bound, it is read again.
     pub routed_at: Timestamp,
-    /// When the attempt under way was handed over: what fails says nothing against later registrations.
-    pub started_at: Timestamp,
     /// Attempts that were handed to a connection.
     pub attempts: u32,
     /// How often a stale provider token has cost this delivery an attempt.
@@ -205,7 +203,6 @@ mod tests {
             variables: None,
             registered_at: Timestamp(1),
             routed_at: Timestamp(1),
-            started_at: Timestamp::default(),
             attempts: 0,
             auth_refreshes: 0,
             permit: Permits::try_take(&budgets, 1).unwrap().split().unwrap(),

@@ -14,8 +14,9 @@ pub struct Facts {
     pub delivered_at: Option<Timestamp>,
     /// Failures that are the address's fault, since the last delivered push if there was one.
     pub failures: u32,
-    /// When the first of these failures was sent. A registration that is later has nothing to do with them.
-    pub failing_since: Option<Timestamp>,
+    /// When the address was registered that these failures are of; the earliest, if they are of several. A later
+    /// registration has nothing to do with them.
+    pub failed_registration: Option<Timestamp>,
 }
 
 /// A row that failed once more, as it is after its facts were added.

@@ -18,7 +18,7 @@ use fanfare_core::admission::Admission;
 use fanfare_core::campaign::run::{Aim, Effect, End, Failed, Opened};
 use fanfare_core::campaign::{self, Again};
 use fanfare_store::Store;
-use fanfare_store::campaigns::{OpenChunk, StoredCampaign};
+use fanfare_store::campaigns::{Cursor, OpenChunk, StoredCampaign};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{
     AppId, CampaignId, CampaignState, Clock, Delivery, NotificationId, OnLoss, Pace, Run, Timestamp,
@@ -106,7 +106,7 @@ struct Present {
     begun: Timestamp,
     on_loss: OnLoss,
     /// Where each shard that is read goes on.
-    places: HashMap<u32, opening::Place>,
+    cursors: HashMap<u32, Cursor>,
     pages: HashMap<u32, Page>,
     /// The last of the chunks that were recovered.
     recovered: Option<NotificationId>,
@@ -239,7 +239,7 @@ impl State {
             stored,
             begun: now,
             on_loss: on_loss(myself),
-            places: HashMap::new(),
+            cursors: HashMap::new(),
             pages: HashMap::new(),
             recovered: None,
             feeds: VecDeque::new(),
@@ -359,9 +359,9 @@ impl Present {
                 );
             }
             Effect::ReadPage { shard, limit } => {
-                let place = self.places.get(&shard).cloned().unwrap_or_default();
+                let after = self.cursors.get(&shard).cloned().unwrap_or_default();
                 let audience = self.shared.audience.clone();
-                let read = opening::read(own, audience, shard, place, limit);
+                let read = opening::read(own, audience, shard, after, limit);
                 let panicked = Msg::Page(shard, Err(Failed));
                 task::spawn(myself, ("campaign", "page"), panicked, read);
             }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use fanfare_core::campaign::{Found, Ledger, Look, eta};
+use fanfare_core::campaign::{Found, Ledger};
 use fanfare_store::campaigns::StoredCampaign;
 use fanfare_types::{Audience, CampaignId, NotificationId, Run, Timestamp};
 use parking_lot::Mutex;
@@ -100,11 +100,9 @@ impl Runs {
 
     /// A campaign that was read from the store, with what memory knows better.
     pub(super) fn view(&self, stored: StoredCampaign, now: Timestamp) -> CampaignView {
-        let look = self.get(stored.record.id);
-        match look.and_then(|running| running.ledger.lock().look(now)) {
-            None => CampaignView::stored(stored),
-            Some(look) => running(stored, look),
-        }
+        let running = self.get(stored.record.id);
+        let look = running.and_then(|running| running.ledger.lock().look(now));
+        CampaignView::of(stored, look)
     }
 }
 
@@ -118,22 +116,6 @@ pub(super) fn found(stored: &StoredCampaign) -> Found {
         scanned: stored.scan.scanned,
         opened: stored.scan.opened,
         ended: stored.counts,
-    }
-}
-
-fn running(stored: StoredCampaign, look: Look) -> CampaignView {
-    let rows_are_recipients = stored.record.audience == Audience::Upload;
-    let state = stored.standing.state;
-    let (total, total_is_estimate, counts) = look.found.books(state, rows_are_recipients);
-    CampaignView {
-        record: stored.record,
-        standing: stored.standing,
-        upload: stored.upload,
-        total,
-        total_is_estimate,
-        counts,
-        rate_now: look.rate,
-        eta: eta(counts.waiting + counts.in_flight, look.rate),
     }
 }
 

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use fanfare_core::campaign::{self, Command, Known};
-use fanfare_store::campaigns::{Changed, StoredCampaign};
+use fanfare_store::campaigns::StoredCampaign;
 use fanfare_types::{AppId, CampaignId, CampaignState, Standing};
 
+use super::change::{Change, change};
 use super::known::known;
 use super::{CampaignView, Parts};
 use crate::{Error, Result};
-
-/// How often a change that others got ahead of is decided again.
-const TRIES_MAX: usize = 16;
 
 /// In a task of its own: a caller who goes away does not leave a campaign that is paused in the store and runs.
 pub(super) async fn steer(
@@ -32,27 +30,18 @@ impl Parts {
         id: CampaignId,
         command: Command,
     ) -> Result<Option<CampaignView>> {
-        let Some(mut stored) = self.store.campaign(app, id).await? else {
-            return Ok(None);
-        };
-        for _ in 0..TRIES_MAX {
+        let decide = |stored: Box<StoredCampaign>| async move {
             let known = self.known(&stored, command).await?;
-            let next = campaign::steer(command, &stored.standing, known, self.clock.now())
-                .map_err(Error::Impossible)?;
-            let Some(next) = next else {
-                self.carry_out(app, id, &stored.standing);
-                return self.view(app, id).await;
-            };
-            match self.store.change(app, id, next.clone()).await? {
-                Changed::Done => {
-                    self.carry_out(app, id, &next);
-                    return self.view(app, id).await;
-                }
-                Changed::Conflict(now) => stored = *now,
-                Changed::Gone => return Ok(None),
-            }
+            let next = campaign::steer(command, &stored.standing, known, self.clock.now());
+            Ok::<_, Error>((stored, next.map_err(Error::Impossible)?))
+        };
+        match change(&self.store, app, id, decide).await? {
+            Change::Written(standing) => self.carry_out(app, id, &standing),
+            Change::Stands(stored) => self.carry_out(app, id, &stored.standing),
+            Change::Contended => return Err(Error::Contended),
+            Change::Gone => return Ok(None),
         }
-        Err(Error::Contended)
+        self.view(app, id).await
     }
 
     /// What is durable is so in memory, too: nothing more of a paused or cancelled one is handed over. One that is

@@ -282,7 +282,6 @@ fn hand_on(parts: &Parts, live: &Arc<Live>, ends: Vec<End>, mut permits: Permits
             variables: None,
             registered_at,
             routed_at,
-            started_at: Timestamp::default(),
             attempts: 0,
             auth_refreshes: 0,
             permit,

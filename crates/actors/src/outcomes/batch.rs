@@ -181,7 +181,6 @@ mod tests {
             variables: None,
             registered_at: NOW - Duration::from_secs(60),
             routed_at: NOW,
-            started_at: NOW,
             attempts: 1,
             auth_refreshes: 0,
             permit: Permits::try_take(&budgets, 1).unwrap().split().unwrap(),

@@ -1,17 +1,10 @@
 //! One write of the outcomes actor: outcomes until they are durable, then facts, if they can be written.
 
-use std::time::Duration;
-
 use fanfare_types::{Facts, Failing, NotificationId};
-use tokio::time::sleep;
 
 use super::{Args, Ending, Msg, batch};
+use crate::backoff::Backoff;
 use crate::failpoint::failpoint;
-
-/// Waits between tries: from this, doubling …
-const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
-/// … up to this.
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 
 /// Tries of one batch of facts. Afterwards they are let go, so that outcomes do not wait for them.
 const FACTS_TRIES_MAX: u32 = 5;
@@ -71,7 +64,7 @@ async fn until_durable<F>(args: &Args, deliveries: usize, write: impl Fn() -> F)
 where
     F: Future<Output = fanfare_store::Result<()>>,
 {
-    let mut delay = RETRY_DELAY_MIN;
+    let mut backoff = Backoff::default();
     while let Err(error) = write().await {
         tracing::error!(
             error = error.label(),
@@ -82,8 +75,7 @@ where
             (args.gave_up)("the store is closed".to_owned());
             return None;
         }
-        sleep(delay).await;
-        delay = (delay * 2).min(RETRY_DELAY_MAX);
+        backoff.wait().await;
     }
     Some(())
 }
@@ -111,7 +103,7 @@ async fn record(args: &Args, facts: Vec<Facts>) {
 
 /// The rows that failed, as they are afterwards; `None` when the facts were let go.
 async fn add(args: &Args, facts: &[Facts]) -> Option<Vec<Failing>> {
-    let mut delay = RETRY_DELAY_MIN;
+    let mut backoff = Backoff::default();
     for left in (0..FACTS_TRIES_MAX).rev() {
         match args.store.record_facts(facts.to_vec()).await {
             Ok(failing) => return Some(failing),
@@ -124,9 +116,8 @@ async fn add(args: &Args, facts: &[Facts]) -> Option<Vec<Failing>> {
                 );
                 return None;
             }
-            Err(_) => sleep(delay).await,
+            Err(_) => backoff.wait().await,
         }
-        delay = (delay * 2).min(RETRY_DELAY_MAX);
     }
     None
 }

@@ -17,7 +17,7 @@ use fanfare_simulator::{Config, Material, Simulator};
 use fanfare_types::message::Variables;
 use fanfare_types::{
     Address, AddressKind, Budget, Channel, Counts, Environment, Lane, Live, Message,
-    NotificationId, OnUnknown, Options, Permits, Priority, Progress, Timestamp,
+    NotificationId, OnUnknown, Options, Permits, Priority, Progress,
 };
 use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::sync::watch;
@@ -141,7 +141,6 @@ impl Rig {
             variables: None,
             registered_at: live.created_at,
             routed_at: live.created_at,
-            started_at: Timestamp::default(),
             attempts: 0,
             auth_refreshes: 0,
             permit: permits.split().unwrap(),

@@ -57,7 +57,6 @@ fn delivery(live: &Arc<Live>, n: u32, routed_at: Timestamp) -> Delivery {
         variables: None,
         registered_at: NOW,
         routed_at,
-        started_at: NOW,
         attempts: 0,
         auth_refreshes: 0,
         permit: Permits::try_take(&budgets, 1).unwrap().split().unwrap(),

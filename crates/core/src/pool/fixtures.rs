@@ -69,7 +69,6 @@ pub(crate) fn delivery_of(live: Arc<Live>, ordinal: u32, budget: &Arc<Budget>) -
         variables: None,
         registered_at: created_at,
         routed_at: created_at,
-        started_at: created_at,
         attempts: 0,
         auth_refreshes: 0,
         permit: Permits::try_take(&budgets, 1).unwrap().split().unwrap(),

@@ -153,7 +153,6 @@ fn delivery(live: &Arc<Live>, ordinal: u32, permit: fanfare_types::Permit) -> De
         variables: None,
         registered_at: Timestamp(1),
         routed_at: Timestamp(1),
-        started_at: Timestamp::default(),
         attempts: 0,
         auth_refreshes: 0,
         permit,

@@ -282,7 +282,6 @@ impl Sim {
                 variables: None,
                 registered_at,
                 routed_at: live.created_at,
-                started_at: Timestamp::default(),
                 attempts: 0,
                 auth_refreshes: 0,
                 permit,

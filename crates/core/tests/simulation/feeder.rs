@@ -539,7 +539,6 @@ impl Feed {
                 variables: None,
                 registered_at: self.live.created_at,
                 routed_at,
-                started_at: Timestamp::default(),
                 attempts: 0,
                 auth_refreshes: 0,
                 permit,

@@ -171,7 +171,6 @@ impl Sim {
                 }
                 () => {
                     self.books.leaves(delivery, pool / WAYS);
-                    job.delivery.started_at = now;
                     job.delivery.attempts += 1;
                     job.delivery.live.progress.handed_over();
                     self.take_off(line, job, token, minted);

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use fanfare_actors::campaigns::NewCampaign;
+use fanfare_actors::campaigns::{CampaignView, NewCampaign};
 use fanfare_core::campaign::Command;
 use fanfare_types::{AppId, CampaignId};
 use http::header::LOCATION;
@@ -111,9 +111,7 @@ async fn view(
     service: Service,
     CampaignPath(id): CampaignPath,
 ) -> Result<axum::Json<Campaign>, Problem> {
-    let view = api.rooms.campaign(&service.app.id, id).await?;
-    let view = view.ok_or_else(no_such_campaign)?;
-    Ok(axum::Json(Campaign::of(view, api.clock.now())))
+    shown(&api, api.rooms.campaign(&service.app.id, id).await?)
 }
 
 /// Change the rate, also while it runs.
@@ -228,9 +226,12 @@ async fn steer(
     id: CampaignId,
     command: Command,
 ) -> Result<axum::Json<Campaign>, Problem> {
-    let view = api.rooms.steer(app, id, command).await?;
-    let view = view.ok_or_else(no_such_campaign)?;
-    Ok(axum::Json(Campaign::of(view, api.clock.now())))
+    shown(api, api.rooms.steer(app, id, command).await?)
+}
+
+fn shown(api: &Shared, found: Option<CampaignView>) -> Result<axum::Json<Campaign>, Problem> {
+    let found = found.ok_or_else(no_such_campaign)?;
+    Ok(axum::Json(Campaign::of(found, api.clock.now())))
 }
 
 pub(super) fn invalid(faults: Vec<fanfare_providers::Fault>) -> Problem {

@@ -75,7 +75,6 @@ pub(crate) fn delivery(live: &Arc<Live>, address: Address, locale: Option<&str>)
         variables: None,
         registered_at: NOW,
         routed_at: NOW,
-        started_at: NOW,
         attempts: 0,
         auth_refreshes: 0,
         permit: Permits::try_take(&budgets, 1).unwrap().split().unwrap(),

@@ -76,7 +76,7 @@ pub fn next(before: &Standing, state: CampaignState) -> Standing {
 pub async fn made(store: &Shared, number: u64, audience: Audience) -> CampaignId {
     let record = record(number, audience);
     let id = record.id;
-    let created = store.create(record, draft(), None).await;
+    let created = store.create(record, draft(), None, u64::MAX).await;
     assert_eq!(created, Ok(Created::New));
     id
 }

@@ -16,7 +16,7 @@ fn none_of(device: &Device) -> Facts {
         delivered: 0,
         delivered_at: None,
         failures: 0,
-        failing_since: None,
+        failed_registration: None,
     }
 }
 
@@ -31,7 +31,7 @@ fn delivered(device: &Device, count: u64, at: u64) -> Facts {
 fn failed(device: &Device, count: u32, since: u64) -> Facts {
     Facts {
         failures: count,
-        failing_since: Some(Timestamp(NOW.0 + since)),
+        failed_registration: Some(Timestamp(NOW.0 + since)),
         ..none_of(device)
     }
 }
@@ -69,7 +69,7 @@ pub async fn facts_are_added_to_their_rows(store: Shared) {
     // A delivered push ends the row of failures; what failed after it is counted anew.
     let both = Facts {
         failures: 1,
-        failing_since: Some(NOW),
+        failed_registration: Some(NOW),
         ..delivered(&bob, 1, 30)
     };
     assert_eq!(tell(&store, vec![both]).await, [failing(1)]);

@@ -51,10 +51,12 @@ impl Campaigns for Embedded {
         record: CampaignRecord,
         standing: Standing,
         idempotency: Option<Idempotency>,
+        unfinished_max: u64,
     ) -> BoxFuture<'_, Result<Created>> {
         Box::pin(async move {
             let packed = rows::Packed::new(record, &standing, idempotency)?;
-            self.write(move |db| rows::create(db, &packed)).await
+            self.write(move |db| rows::create(db, &packed, unfinished_max))
+                .await
         })
     }
 
@@ -83,11 +85,6 @@ impl Campaigns for Embedded {
         limit: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredCampaign>>> {
         self.read(move |db| snapshot(db, || rows::unfinished(db, after, limit)))
-    }
-
-    fn campaigns_unfinished(&self, app: &AppId) -> BoxFuture<'_, Result<u64>> {
-        let app = app.clone();
-        self.read(move |db| rows::count_unfinished(db, &app))
     }
 
     fn change(

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use fanfare_core::dispatch;
 use fanfare_store::Ended;
@@ -13,18 +12,13 @@ use fanfare_types::{
     Live, Message, Options, Outcome, Permits, Reason, Recipient, Timestamp, UserId,
 };
 use ractor::ActorRef;
-use tokio::time::sleep;
 
 use super::{Args, Msg, Present, ROOM_POLL};
+use crate::backoff::Backoff;
 use crate::task;
 
 /// Deliveries that take permits and are handed on together.
 const BATCH_MAX: usize = 64;
-
-/// Waits between tries to record: from this, doubling …
-const RETRY_DELAY_MIN: Duration = Duration::from_millis(50);
-/// … up to this.
-const RETRY_DELAY_MAX: Duration = Duration::from_secs(5);
 
 /// What all chunks of a run share.
 pub(super) struct Shared {
@@ -151,7 +145,6 @@ impl Row {
             variables: self.variables,
             registered_at: reach.registered_at,
             routed_at,
-            started_at: Timestamp::default(),
             attempts: 0,
             auth_refreshes: 0,
             permit,
@@ -216,14 +209,13 @@ async fn end(
     for _ in &rows {
         live.progress.recording();
     }
-    let mut delay = RETRY_DELAY_MIN;
+    let mut backoff = Backoff::default();
     while let Err(error) = args.ways.store.record_chunks(vec![batch.clone()]).await {
         super::tasks::failed(&args, &error);
         if live.is_withdrawn() || matches!(error, fanfare_store::Error::Closed) {
             return None;
         }
-        sleep(delay).await;
-        delay = (delay * 2).min(RETRY_DELAY_MAX);
+        backoff.wait().await;
     }
     for row in &rows {
         live.progress.ended(outcome);

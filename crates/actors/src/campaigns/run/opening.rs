@@ -25,12 +25,6 @@ const NO_DEVICE: Reason = Reason::of("no_device");
 /// Rows looked at for one page: of a filter that few match, many pages are small.
 const ROWS_MAX: usize = 16_384;
 
-/// Where a shard stands.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Place {
-    pub(super) cursor: Cursor,
-}
-
 /// A page that was read, and its chunk once that is made.
 pub(crate) struct Page {
     page: AudiencePage,
@@ -49,7 +43,7 @@ pub(super) async fn read(
     args: Args,
     audience: Arc<Audience>,
     shard: u32,
-    place: Place,
+    after: Cursor,
     limit: usize,
 ) -> Msg {
     let routed_at = args.ways.clock.now();
@@ -58,7 +52,7 @@ pub(super) async fn read(
         campaign: args.id,
         shard,
         audience,
-        after: place.cursor,
+        after,
         limit,
         rows_max: ROWS_MAX,
     };
@@ -116,7 +110,7 @@ fn counts(ended: &[Ended]) -> Counts {
 impl Present {
     /// The chunk of the page that was read; the same again when it was made before.
     pub(super) fn chunk(&mut self, shard: u32, args: &Args, now: Timestamp) -> Option<Chunk> {
-        let from = self.places.get(&shard).cloned().unwrap_or_default().cursor;
+        let from = self.cursors.get(&shard).cloned().unwrap_or_default();
         let page = self.pages.get_mut(&shard)?;
         let make = || {
             let rows = &page.page.rows;
@@ -139,21 +133,15 @@ impl Present {
 
     /// It is durable: from here on its deliveries may be sent.
     pub(super) fn opened(&mut self, shard: u32, args: &Args, now: Timestamp) -> Opened {
-        let Some((page, chunk)) = self
-            .pages
-            .remove(&shard)
-            .and_then(|page| Some((page.page, page.routed_at, page.chunk?)))
-            .map(|(page, routed_at, chunk)| ((page, routed_at), chunk))
+        let Some(Page {
+            page,
+            routed_at,
+            chunk: Some(chunk),
+        }) = self.pages.remove(&shard)
         else {
             return Opened::Lost;
         };
-        let (page, routed_at) = page;
-        self.places.insert(
-            shard,
-            Place {
-                cursor: chunk.cursor,
-            },
-        );
+        self.cursors.insert(shard, chunk.cursor);
         let is_last = chunk.is_last;
         if chunk.recipients.is_empty() {
             self.running
@@ -206,11 +194,10 @@ impl Present {
                 // Purged: there is nothing to do for it.
                 None => self.core.on_withdrawn(now, effects),
             }
-            let places = shards.iter().map(|shard| {
-                let cursor = shard.cursor.clone();
-                (shard.number, Place { cursor })
-            });
-            self.places = places.collect();
+            let cursors = shards
+                .iter()
+                .map(|shard| (shard.number, shard.cursor.clone()));
+            self.cursors = cursors.collect();
             Loaded {
                 shards: shards.iter().map(|s| (s.number, s.is_done)).collect(),
                 left: self.left(),

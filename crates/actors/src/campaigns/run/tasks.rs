@@ -1,16 +1,16 @@
 //! What a run reads and writes beside its pages.
 
+use std::future::ready;
+
 use fanfare_core::campaign::{self, run::Failed};
-use fanfare_store::campaigns::{Changed, OpenChunk, Shard, StoredCampaign};
+use fanfare_store::campaigns::{OpenChunk, Shard, StoredCampaign};
 use fanfare_types::{CampaignState, NotificationId};
 
 use super::{Args, Msg};
+use crate::campaigns::change::{Change, change};
 
 /// Parts that an audience is cut into.
 const SHARDS: usize = 8;
-
-/// How often a change that others got ahead of is decided again.
-const TRIES_MAX: usize = 16;
 
 /// What a run begins with.
 pub(crate) struct Load {
@@ -60,24 +60,26 @@ pub(super) async fn finish(args: Args) -> Msg {
 }
 
 async fn complete(args: &Args) -> fanfare_store::Result<bool> {
-    let store = &args.ways.store;
-    let Some(mut stored) = store.campaign(&args.app, args.id).await? else {
-        return Ok(true);
+    let ended = |stored: &StoredCampaign| {
+        stored.scan.is_done && stored.scan.opened <= stored.counts.terminal()
     };
-    for _ in 0..TRIES_MAX {
-        if !stored.scan.is_done || stored.scan.opened > stored.counts.terminal() {
-            tracing::warn!(campaign = %args.id, "the store knows of more that has no outcome");
-            return Ok(false);
-        }
-        let Some(next) = campaign::finish(&stored.standing, args.ways.clock.now()) else {
-            return Ok(stored.standing.state == CampaignState::Completed);
-        };
-        match store.change(&args.app, args.id, next).await? {
-            Changed::Done | Changed::Gone => return Ok(true),
-            Changed::Conflict(now) => stored = *now,
-        }
-    }
-    Ok(false)
+    let decide = |stored: Box<StoredCampaign>| {
+        let next = campaign::finish(&stored.standing, args.ways.clock.now());
+        let next = next.filter(|_| ended(&stored));
+        ready(Ok::<_, fanfare_store::Error>((stored, next)))
+    };
+    Ok(
+        match change(&args.ways.store, &args.app, args.id, decide).await? {
+            Change::Written(_) | Change::Gone => true,
+            Change::Contended => false,
+            Change::Stands(stored) => {
+                if !ended(&stored) {
+                    tracing::warn!(campaign = %args.id, "the store knows of more that has no outcome");
+                }
+                stored.standing.state == CampaignState::Completed
+            }
+        },
+    )
 }
 
 pub(super) fn failed(args: &Args, error: &fanfare_store::Error) -> Failed {

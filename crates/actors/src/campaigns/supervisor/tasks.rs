@@ -1,21 +1,20 @@
 //! What the supervisor reads and writes.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use fanfare_core::campaign::{self, Command, Known};
 use fanfare_store::Store;
-use fanfare_store::campaigns::{Changed, StoredCampaign};
-use fanfare_types::{AppId, CampaignId, CampaignState, Standing, Timestamp};
+use fanfare_store::campaigns::StoredCampaign;
+use fanfare_types::{AppId, CampaignId, CampaignState, Timestamp};
 
 use super::Msg;
+use crate::campaigns::change::change;
 use crate::campaigns::known::known;
 use crate::campaigns::run::Ways;
 
 /// Campaigns read in one store call.
 const PAGE: usize = 64;
-
-/// How often a change that others got ahead of is decided again.
-const TRIES_MAX: usize = 16;
 
 /// What the supervisor needs to know of a campaign.
 #[derive(Debug)]
@@ -85,66 +84,29 @@ fn failed(app: AppId, id: CampaignId, error: &fanfare_store::Error) -> Msg {
 
 /// A scheduled campaign's time has come.
 pub(super) async fn start(ways: Ways, app: AppId, id: CampaignId) -> Msg {
-    match change(&ways, &app, id, Turn::Start).await {
-        Ok(()) => look(ways.store.clone(), app, id).await,
+    let ways = &ways;
+    let decide = |stored: Box<StoredCampaign>| async move {
+        let known = known(&ways.store, &stored).await?;
+        let next = campaign::due(&stored.standing, known, ways.clock.now());
+        Ok::<_, fanfare_store::Error>((stored, next))
+    };
+    match change(&ways.store, &app, id, decide).await {
+        Ok(_) => look(ways.store.clone(), app, id).await,
         Err(error) => failed(app, id, &error),
     }
 }
 
 /// It crashed too often.
 pub(super) async fn pause(ways: Ways, app: AppId, id: CampaignId) -> Msg {
-    if let Err(error) = change(&ways, &app, id, Turn::Pause).await {
+    let decide = |stored: Box<StoredCampaign>| {
+        let known = Known::of_any(stored.record.ttl);
+        let next = campaign::steer(Command::Pause, &stored.standing, known, ways.clock.now());
+        // What cannot be paused does not run either.
+        ready(Ok::<_, fanfare_store::Error>((stored, next.ok().flatten())))
+    };
+    if let Err(error) = change(&ways.store, &app, id, decide).await {
         return failed(app, id, &error);
     }
     // One that cannot be paused (it was cancelled) is tried again, a little later each time.
     Msg::Failed(app, id)
-}
-
-/// What the supervisor changes by itself.
-#[derive(Clone, Copy)]
-enum Turn {
-    Start,
-    Pause,
-}
-
-impl Turn {
-    async fn next(
-        self,
-        ways: &Ways,
-        stored: &StoredCampaign,
-    ) -> fanfare_store::Result<Option<Standing>> {
-        let standing = &stored.standing;
-        Ok(match self {
-            Turn::Start => {
-                let known = known(&ways.store, stored).await?;
-                campaign::due(standing, known, ways.clock.now())
-            }
-            // What cannot be paused does not run either.
-            Turn::Pause => campaign::steer(
-                Command::Pause,
-                standing,
-                Known::of_any(stored.record.ttl),
-                ways.clock.now(),
-            )
-            .ok()
-            .flatten(),
-        })
-    }
-}
-
-/// Writes what is decided, decided again when others got ahead of it.
-async fn change(ways: &Ways, app: &AppId, id: CampaignId, turn: Turn) -> fanfare_store::Result<()> {
-    let Some(mut stored) = ways.store.campaign(app, id).await? else {
-        return Ok(());
-    };
-    for _ in 0..TRIES_MAX {
-        let Some(next) = turn.next(ways, &stored).await? else {
-            return Ok(());
-        };
-        match ways.store.change(app, id, next).await? {
-            Changed::Done | Changed::Gone => return Ok(()),
-            Changed::Conflict(now) => stored = *now,
-        }
-    }
-    Ok(())
 }

@@ -175,8 +175,6 @@ async fn answers_reach_the_outcomes_as_they_are() {
             one(Outcome::Dead, "Unregistered"),
         ]
     );
-    let started = rig.endings.lock()[0].finished.delivery.started_at;
-    assert!(started > Timestamp::default());
 }
 
 #[tokio::test]

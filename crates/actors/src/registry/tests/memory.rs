@@ -263,6 +263,7 @@ impl Campaigns for Memory {
         _: CampaignRecord,
         _: Standing,
         _: Option<Idempotency>,
+        _: u64,
     ) -> BoxFuture<'_, Result<Created>> {
         Box::pin(async { Err(fanfare_store::Error::Closed) })
     }
@@ -285,10 +286,6 @@ impl Campaigns for Memory {
         _: Option<CampaignId>,
         _: usize,
     ) -> BoxFuture<'_, Result<Vec<StoredCampaign>>> {
-        Box::pin(async { Err(fanfare_store::Error::Closed) })
-    }
-
-    fn campaigns_unfinished(&self, _: &AppId) -> BoxFuture<'_, Result<u64>> {
         Box::pin(async { Err(fanfare_store::Error::Closed) })
     }
 

@@ -128,7 +128,6 @@ impl Fake {
                 stale.push(delivery);
             } else {
                 delivery.attempts += 1;
-                delivery.started_at = now;
                 let token = delivery.address.expose().to_owned();
                 let (outcome, verdict) = if token.starts_with("dead") {
                     (Outcome::Dead, Verdict::TokenDead { since })

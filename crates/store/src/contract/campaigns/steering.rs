@@ -18,7 +18,9 @@ pub async fn a_campaign_is_read_back_whole(store: Shared) {
     let mut standing = draft();
     standing.start_at = Some(Timestamp(NOW.0 + 7));
     standing.reason = Some(Reason::from_wire("why"));
-    let created = store.create(record.clone(), standing.clone(), None).await;
+    let created = store
+        .create(record.clone(), standing.clone(), None, u64::MAX)
+        .await;
     assert_eq!(created, Ok(Created::New));
     let found = stored(&store, record.id).await;
     assert_eq!(found.record, record);
@@ -35,7 +37,6 @@ pub async fn a_campaign_belongs_to_its_app(store: Shared) {
     let other = app("news");
     assert_eq!(store.campaign(&other, id).await, Ok(None));
     assert_eq!(store.campaigns(&other, None, 10).await, Ok(Vec::new()));
-    assert_eq!(store.campaigns_unfinished(&other).await, Ok(0));
     let standing = next(&draft(), CampaignState::Running);
     let changed = store.change(&other, id, standing).await;
     assert_eq!(changed, Ok(Changed::Gone));
@@ -46,13 +47,16 @@ pub async fn a_campaign_belongs_to_its_app(store: Shared) {
 
 pub async fn a_campaign_is_made_once(store: Shared) {
     let id = made(&store, 1, Audience::All).await;
-    let again = store.create(record(1, Audience::All), draft(), None).await;
+    let again = store
+        .create(record(1, Audience::All), draft(), None, u64::MAX)
+        .await;
     assert_eq!(again, Ok(Created::Repeated(id)));
     let mut elsewhere = record(1, Audience::All);
     elsewhere.app = app("news");
-    let created = store.create(elsewhere, draft(), None).await;
+    let created = store.create(elsewhere, draft(), None, u64::MAX).await;
     assert_eq!(created, Ok(Created::Conflict));
-    assert_eq!(store.campaigns_unfinished(&app("shop")).await, Ok(1));
+    let kept = store.campaigns(&app("shop"), None, 10).await;
+    assert_eq!(kept.map(|kept| kept.len()), Ok(1));
 }
 
 fn key(body: u8) -> Option<Idempotency> {
@@ -63,8 +67,30 @@ fn key(body: u8) -> Option<Idempotency> {
     })
 }
 
+pub async fn an_app_has_no_more_unfinished_campaigns_than_it_may(store: Shared) {
+    let create = |number, key| store.create(record(number, Audience::All), draft(), key, 2);
+    let answers = join_all([1, 2, 3].map(|number| create(number, None))).await;
+    let refused = answers.iter().filter(|a| **a == Ok(Created::TooMany));
+    assert_eq!(refused.count(), 1, "{answers:?}");
+    let mut elsewhere = record(4, Audience::All);
+    elsewhere.app = app("news");
+    let created = store.create(elsewhere, draft(), None, 2).await;
+    assert_eq!(created, Ok(Created::New));
+    let kept = store.campaigns(&app("shop"), None, 10).await;
+    let kept = kept.expect("the store answers").remove(0).record.id;
+    turn(&store, kept, CampaignState::Cancelled).await;
+    assert_eq!(create(5, key(1)).await, Ok(Created::New));
+    let first = record(5, Audience::All).id;
+    assert_eq!(
+        create(6, key(1)).await,
+        Ok(Created::Repeated(first)),
+        "what was made is found at the limit, too"
+    );
+    assert_eq!(create(7, None).await, Ok(Created::TooMany));
+}
+
 pub async fn a_campaigns_key_belongs_to_its_body(store: Shared) {
-    let create = |number, key| store.create(record(number, Audience::All), draft(), key);
+    let create = |number, key| store.create(record(number, Audience::All), draft(), key, u64::MAX);
     let id = record(1, Audience::All).id;
     let racing = [2, 1, 3].map(|number| create(number, key(1)));
     let answers = join_all(racing).await;
@@ -76,7 +102,7 @@ pub async fn a_campaigns_key_belongs_to_its_body(store: Shared) {
     assert_eq!(create(5, key(1)).await, Ok(Created::Repeated(kept)));
     let mut later = record(6, Audience::All);
     later.created_at = Timestamp(NOW.0 + 1_000);
-    let created = store.create(later, draft(), key(2)).await;
+    let created = store.create(later, draft(), key(2), u64::MAX).await;
     assert_eq!(created, Ok(Created::New), "the key has expired");
     assert!(
         [1, 2, 3]
@@ -171,7 +197,6 @@ pub async fn what_is_unfinished_comes_back(store: Shared) {
     };
     assert_eq!(unfinished(None, 2).await, [draft, cancelled]);
     assert_eq!(unfinished(Some(cancelled), 2).await, [paused]);
-    assert_eq!(store.campaigns_unfinished(&app("shop")).await, Ok(2));
     all_failed(&store, cancelled, 3, 2).await;
     assert_eq!(unfinished(None, 9).await, [draft, paused]);
 }
@@ -227,7 +252,10 @@ pub async fn old_campaigns_go_with_all_that_is_theirs(store: Shared) {
         let id = record.id;
         let mut standing = draft();
         standing.state = CampaignState::Failed;
-        assert_eq!(store.create(record, standing, None).await, Ok(Created::New));
+        assert_eq!(
+            store.create(record, standing, None, u64::MAX).await,
+            Ok(Created::New)
+        );
         id
     };
     purge(&store, 1).await;

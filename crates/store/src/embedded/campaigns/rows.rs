@@ -55,7 +55,11 @@ pub(super) fn json(value: &impl Serialize) -> Result<String> {
         .map_err(|error| Error::Unavailable(format!("campaign not written: {error}")))
 }
 
-pub(in crate::embedded) fn create(db: &Connection, packed: &Packed) -> Result<Created> {
+pub(in crate::embedded) fn create(
+    db: &Connection,
+    packed: &Packed,
+    unfinished_max: u64,
+) -> Result<Created> {
     let CampaignRecord {
         id,
         app,
@@ -72,37 +76,46 @@ pub(in crate::embedded) fn create(db: &Connection, packed: &Packed) -> Result<Cr
             false => Created::Conflict,
         });
     }
+    if let Some(found) = holder(db, *id)? {
+        // A caller that tries again after an unknown outcome.
+        return Ok(match found == app.as_str() {
+            true => Created::Repeated(*id),
+            false => Created::Conflict,
+        });
+    }
+    if count_unfinished(db, app)? >= unfinished_max {
+        return Ok(Created::TooMany);
+    }
     let PackedStanding {
         state,
         revision,
         body,
     } = &packed.standing;
-    let written = db
-        .prepare_cached(
-            "INSERT INTO campaigns (id, app, state, finished, revision, standing)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (id) DO NOTHING",
-        )?
-        .execute(params![
-            &id.0.0[..],
-            app.as_str(),
-            state.as_str(),
-            state.is_final(),
-            integer(*revision),
-            body,
-        ])?;
-    if written == 0 {
-        // A caller that tries again after an unknown outcome.
-        return Ok(match seq(db, app, *id)? {
-            Some(_) => Created::Repeated(*id),
-            None => Created::Conflict,
-        });
-    }
+    db.prepare_cached(
+        "INSERT INTO campaigns (id, app, state, finished, revision, standing) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        &id.0.0[..],
+        app.as_str(),
+        state.as_str(),
+        state.is_final(),
+        integer(*revision),
+        body,
+    ])?;
     db.prepare_cached("INSERT INTO campaign_records (seq, body) VALUES (?1, ?2)")?
         .execute((db.last_insert_rowid(), &packed.body))?;
     if let Some(key) = &packed.idempotency {
         idempotency::keep(db, app, key, id.0, 0)?;
     }
     Ok(Created::New)
+}
+
+/// The app whose campaign has this id.
+fn holder(db: &Connection, id: CampaignId) -> Result<Option<String>> {
+    let app = db
+        .prepare_cached("SELECT app FROM campaigns WHERE id = ?1")?
+        .query_row([&id.0.0[..]], |row| row.get(0));
+    Ok(app.optional()?)
 }
 
 /// The number by which its other rows know a campaign.
@@ -165,7 +178,7 @@ pub(in crate::embedded) fn unfinished(
     Ok(found)
 }
 
-pub(in crate::embedded) fn count_unfinished(db: &Connection, app: &AppId) -> Result<u64> {
+fn count_unfinished(db: &Connection, app: &AppId) -> Result<u64> {
     let sql = "SELECT count(*) FROM campaigns WHERE app = ?1 AND finished = 0";
     let mut select = db.prepare_cached(sql)?;
     Ok(select.query_row([app.as_str()], |row| row.get(0).map(unsigned))?)

@@ -29,7 +29,7 @@ pub(in crate::embedded) fn record(db: &Connection, facts: &[Facts]) -> Result<Ve
             integer(fact.delivered),
             millis_opt(fact.delivered_at),
             fact.failures,
-            millis_opt(fact.failing_since),
+            millis_opt(fact.failed_registration),
             u32::MAX,
         ];
         let failures: Option<u32> = update.query_row(row, |row| row.get(0)).optional()?;

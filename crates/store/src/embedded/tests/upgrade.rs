@@ -107,7 +107,9 @@ async fn a_file_of_version_2_is_upgraded_with_everything_in_it() {
         assert_eq!(rows.len(), 2);
         let summary = store.summary(&app("shop"), id).await.unwrap().unwrap();
         assert_eq!((summary.recipients, summary.expires_at), (3, Timestamp(9)));
-        let again = store.create(record(1, Audience::All), draft(), None).await;
+        let again = store
+            .create(record(1, Audience::All), draft(), None, u64::MAX)
+            .await;
         assert_eq!(again, Ok(created));
         store.close().await.unwrap();
     }

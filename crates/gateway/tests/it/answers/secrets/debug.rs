@@ -77,7 +77,6 @@ async fn debug_shows_none_either() {
         variables: None,
         registered_at: now,
         routed_at: now,
-        started_at: now,
         attempts: 0,
         auth_refreshes: 0,
         permit: permits.split().expect("one"),
