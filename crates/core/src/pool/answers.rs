@@ -40,6 +40,8 @@ impl Pool {
                 self.decide(job, verdict, reason, world);
             }
             How::Stale => self.reroute(job),
+            // Nobody has it, and it may come when nobody waits for outcomes any more: the next start finds it so again.
+            How::Unsendable(..) if self.stage == Stage::Draining => {}
             How::Unsendable(outcome, reason) => {
                 self.end(job, outcome, reason, None, world.now);
             }

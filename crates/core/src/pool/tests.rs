@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fanfare_types::{Budget, Channel, Lane, OnUnknown};
 
-use super::fixtures::{Rig, START, TTL, delivery_of, device, live};
+use super::fixtures::{Handed, Rig, START, TTL, delivery_of, device, live};
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -477,6 +477,27 @@ fn draining_waits_for_answers_and_drops_the_rest() {
         (figures.waiting, figures.retrying, figures.in_flight),
         (0, 0, 0)
     );
+}
+
+/// It may come when the last connection is gone, the pool drained, and nobody waits for outcomes any more.
+#[test]
+fn what_cannot_be_encoded_and_comes_after_a_drain_stays_in_the_journal() {
+    let mut rig = apns();
+    rig.work(2, Lane::Bulk);
+    let [one, other] = <[Handed; 2]>::try_from(rig.handed()).unwrap();
+    let unsendable = |handed: Handed| {
+        let how = How::Unsendable(Outcome::Rejected, Reason::of("payload_too_large"));
+        let job = handed.job;
+        (handed.connection, vec![Returned { job, how }])
+    };
+    let (connection, batch) = unsendable(one);
+    rig.event(|pool, world| pool.on_returned(connection, batch, world));
+    assert_eq!(rig.ended().len(), 1);
+    rig.effects.clear();
+    rig.event(Pool::on_drain);
+    let (connection, batch) = unsendable(other);
+    rig.event(|pool, world| pool.on_returned(connection, batch, world));
+    assert_eq!(rig.ended().len(), 0);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use fanfare_core::pool::{ConnectionId, Effect, Ended, Job, Limits, Pool, Returned, World};
+use fanfare_core::pool::{ConnectionId, Effect, Ended, How, Job, Limits, Pool, Returned, World};
 use fanfare_core::retry;
 use fanfare_core::revocations::Standing;
 use fanfare_core::token::Generation;
@@ -60,6 +60,7 @@ pub(crate) struct PoolShell {
     order: Vec<bool>,
     /// When pushes were handed over within the last second.
     last_second: VecDeque<u64>,
+    draining: bool,
     drained: bool,
     /// Pushes that went while the breaker was half open and have not come back.
     probes: usize,
@@ -95,6 +96,7 @@ impl PoolShell {
             streak: 0,
             order: Vec::new(),
             last_second: VecDeque::new(),
+            draining: false,
             drained: false,
             probes: 0,
             wakes: (0, 0),
@@ -123,6 +125,7 @@ impl Sim {
             return;
         }
         self.check_spin(pool, &msg);
+        self.g.pools[pool].draining |= matches!(msg, Msg::Drain);
         self.look_at(pool, &msg);
         let Sim { g, dice, .. } = self;
         let mut effects = Vec::new();
@@ -220,8 +223,11 @@ impl Sim {
         }
         if let News::Returned(batch) = news {
             for Returned { job, how } in batch {
-                self.books
-                    .returned(key(&job.delivery), how, (pool, life), now);
+                // What nobody had and a draining pool gets back stays in the journal.
+                if !(shell.draining && matches!(how, How::Unsendable(..))) {
+                    self.books
+                        .returned(key(&job.delivery), how, (pool, life), now);
+                }
                 let bulk = usize::from(job.delivery.live.options.lane == Lane::Bulk);
                 if let Some(known) = shell.lines.get_mut(&id) {
                     known.out -= 1;
@@ -517,7 +523,7 @@ fn is_bulk(job: &Job) -> bool {
 /// The provider has answered a push, and not only about the credential or the connection.
 fn is_useful(how: &fanfare_core::pool::How) -> bool {
     match how {
-        fanfare_core::pool::How::Answered { verdict, .. } => !matches!(
+        How::Answered { verdict, .. } => !matches!(
             verdict,
             Verdict::Unknown
                 | Verdict::NotSent
