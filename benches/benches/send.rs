@@ -127,7 +127,7 @@ fn requests(c: &mut Criterion) {
         let mut bench = |what: &str, delivery: Delivery| {
             let mut codec = codec(channel);
             let request = codec.encode(&delivery, Some(&token), NOW);
-            let body = request.expect("it encodes").into_body();
+            let body = request.expect("it encodes").body;
             group.bench_function(what, |b| {
                 b.iter(|| codec.encode(black_box(&delivery), Some(&token), NOW));
             });

@@ -26,7 +26,7 @@ use crate::pulse::Pulse;
 use crate::signal::Signal;
 use crate::slots::{Slots, lost};
 use crate::wire::Wire;
-use crate::{Answer, Config, Event, Result, exchange};
+use crate::{Answer, Config, Event, Lost, Result, exchange};
 
 /// Rounds in a turn, after which other tasks of the runtime have theirs.
 const ROUNDS_MAX: usize = 8;
@@ -215,11 +215,19 @@ impl Engine {
             let Some(request) = self.inbox.pop() else {
                 break;
             };
-            let (parts, body) = request.request.into_parts();
+            let key = request.key;
+            let (parts, body) = match request.request.into_http() {
+                Ok(request) => request.into_parts(),
+                Err(error) => {
+                    tracing::warn!(%error, "request is not valid http");
+                    self.answers.push(lost(key, Lost::NotSent));
+                    continue;
+                }
+            };
             let (slot, body) = self.slots.reserve(body);
             match exchange::open(requests, HttpRequest::from_parts(parts, body)) {
                 Ok(exchange) => {
-                    let stream = (request.key, exchange);
+                    let stream = (key, exchange);
                     self.slots
                         .fill(slot, stream, now, deadline, &mut self.answers);
                     opened = true;
@@ -227,7 +235,7 @@ impl Engine {
                 Err((why, error)) => {
                     self.slots.give_back(slot);
                     tracing::warn!(%error, "request is not valid http/2");
-                    self.answers.push(lost(request.key, why));
+                    self.answers.push(lost(key, why));
                 }
             }
         }

@@ -23,7 +23,7 @@ mod tests;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Request as HttpRequest, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 pub use connect::connect;
 pub use driver::Driver;
@@ -81,7 +81,7 @@ impl Default for Config {
 /// One request; `key` names it in its answer.
 pub struct Request {
     pub key: u32,
-    pub request: HttpRequest<Bytes>,
+    pub request: fanfare_types::Request,
 }
 
 /// Only the key: path, headers and body hold addresses, tokens and payload.

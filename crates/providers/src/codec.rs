@@ -1,8 +1,7 @@
 //! The one face of all providers that a connection sees: encode and classify.
 
-use bytes::Bytes;
-use fanfare_types::{Delivery, Reason, Secret, Timestamp, Verdict};
-use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use fanfare_types::{Delivery, Reason, Request, Secret, Timestamp, Verdict};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use crate::content::Refused;
 use crate::{apns, fcm};
@@ -34,7 +33,7 @@ impl Codec {
         delivery: &Delivery,
         token: Option<&Secret<HeaderValue>>,
         now: Timestamp,
-    ) -> Result<Request<Bytes>, Refused> {
+    ) -> Result<Request, Refused> {
         let encoded = match self {
             Codec::Apns(codec) => codec.encode(delivery, token),
             Codec::Fcm(codec) => codec.encode(delivery, token, now),

@@ -11,6 +11,7 @@ pub mod door;
 mod error;
 pub mod fcm;
 mod form;
+mod heads;
 pub mod preview;
 mod recent;
 pub mod retry_after;

@@ -55,7 +55,7 @@ impl<T> Recent<T> {
         &mut self,
         delivery: &Delivery,
         render: impl FnOnce(Option<&Localized>) -> Result<T, E>,
-    ) -> Result<&T, E> {
+    ) -> Result<&mut T, E> {
         match delivery.live.run {
             Some(_) => self.campaigns.get(delivery, render),
             None => self.notifications.get(delivery, render),
@@ -77,7 +77,7 @@ impl<T> Shelf<T> {
         &mut self,
         delivery: &Delivery,
         render: impl FnOnce(Option<&Localized>) -> Result<T, E>,
-    ) -> Result<&T, E> {
+    ) -> Result<&mut T, E> {
         let message = &delivery.live.message;
         // Without localized texts, all locales look the same.
         let locale = delivery
@@ -95,7 +95,7 @@ impl<T> Shelf<T> {
                 }
             };
         }
-        Ok(&self.kept[self.last].rendering)
+        Ok(&mut self.kept[self.last].rendering)
     }
 
     fn keep(&mut self, kept: Kept<T>) -> usize {

@@ -1,8 +1,7 @@
-//! Request addresses, checked once and put together cheaply.
+//! Addresses of requests and links, checked.
 
-use bytes::Bytes;
 use http::Uri;
-use http::uri::{Authority, Parts, PathAndQuery, Scheme};
+use http::uri::{Authority, Scheme};
 
 use crate::{Error, Result};
 
@@ -17,16 +16,6 @@ pub(crate) fn authority(text: &str) -> Result<Authority> {
         true => Err(unusable()),
         false => Ok(authority),
     }
-}
-
-/// `https://{authority}{path}`; `None` when the path holds what no path may.
-pub(crate) fn https(authority: Authority, path: String) -> Option<Uri> {
-    let mut parts = Parts::default();
-    parts.scheme = Some(Scheme::HTTPS);
-    parts.authority = Some(authority);
-    parts.path_and_query = PathAndQuery::from_maybe_shared(Bytes::from(path)).ok();
-    parts.path_and_query.as_ref()?;
-    Uri::from_parts(parts).ok()
 }
 
 /// Whether a text is an `https` address with a host and no user name in it.

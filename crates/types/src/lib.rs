@@ -17,6 +17,7 @@ pub mod notification;
 pub mod outcome;
 pub mod pace;
 pub mod permit;
+pub mod request;
 pub mod secret;
 pub mod time;
 pub mod verdict;
@@ -37,6 +38,7 @@ pub use notification::{Lane, NotificationRecord, OnUnknown, Options, Priority, T
 pub use outcome::{Counts, Outcome};
 pub use pace::Pace;
 pub use permit::{Budget, Permit, Permits};
+pub use request::{Head, Request};
 pub use secret::Secret;
 pub use time::{Clock, Timestamp};
 pub use verdict::{Reason, Verdict};

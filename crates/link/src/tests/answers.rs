@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::header::CONNECTION;
+use http::{HeaderValue, StatusCode};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
 use super::peer::{CANCEL, DATA, END_STREAM, REFUSED_STREAM, RST_STREAM};
@@ -151,8 +152,7 @@ async fn refused_streams_were_not_sent_and_reset_ones_may_have_been() {
 async fn an_invalid_request_is_answered_and_harms_no_other() {
     let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
     let mut bad = request(1, 10);
-    let headers: &mut HeaderMap = bad.request.headers_mut();
-    headers.insert("connection", "close".parse().unwrap());
+    bad.request.own = Some((CONNECTION, HeaderValue::from_static("close")));
     link.sent.extend([1, 2]);
     let batch = vec![bad, request(2, 10)];
     link.sender.as_ref().unwrap().send(batch).unwrap();

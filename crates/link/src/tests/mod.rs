@@ -13,6 +13,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use bytes::Bytes;
+use fanfare_types::Head;
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderName, HeaderValue};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -183,12 +186,21 @@ impl Ended {
 }
 
 fn request(key: u32, body: usize) -> Request {
+    let topic = HeaderName::from_static("apns-topic");
+    let head = Head::new(
+        Authority::from_static("push.test"),
+        PathAndQuery::from_static("/3/device/"),
+        vec![(topic, HeaderValue::from_static("org.example.app"))],
+        None,
+    );
     Request {
         key,
-        request: http::Request::post(format!("https://push.test/3/device/{key}"))
-            .header("apns-topic", "org.example.app")
-            .body(Bytes::from(vec![b'x'; body]))
-            .unwrap(),
+        request: fanfare_types::Request {
+            head: head.into(),
+            rest: key.to_string().into(),
+            own: None,
+            body: Bytes::from(vec![b'x'; body]),
+        },
     }
 }
 

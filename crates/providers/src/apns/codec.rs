@@ -1,18 +1,20 @@
 //! From a delivery to an APNs request.
 
+use std::fmt;
+
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, Options, Secret};
-use http::header::AUTHORIZATION;
-use http::uri::Authority;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri};
+use fanfare_types::{Delivery, Options, Request, Secret};
+use http::uri::PathAndQuery;
+use http::{HeaderName, HeaderValue};
 
 use super::payload::{self, Payload};
 use crate::content::Unsendable;
 use crate::form::{Cut, Form, Looked, Marks};
+use crate::heads::{Heads, Place};
 use crate::recent::Recent;
 use crate::template::{Filler, Values};
-use crate::uri::{authority, https};
+use crate::uri::authority;
 use crate::{Error, Result};
 
 const APNS_TOPIC: HeaderName = HeaderName::from_static("apns-topic");
@@ -23,9 +25,8 @@ const APNS_COLLAPSE_ID: HeaderName = HeaderName::from_static("apns-collapse-id")
 const APNS_ID: HeaderName = HeaderName::from_static("apns-id");
 
 /// Encodes for one topic.
-#[derive(Debug)]
 pub struct Codec {
-    authority: Authority,
+    place: Place,
     topic: String,
     recent: Recent<Rendering>,
     looked: Looked,
@@ -33,15 +34,12 @@ pub struct Codec {
 
 /// What deliveries of one message and locale share.
 enum Rendering {
-    Whole(Headers, Bytes),
+    Whole(Heads, Bytes),
     /// Recipients fill in their own variables.
-    Form(Headers, Filling),
+    Form(Heads, Filling),
     /// What the headers say depends on them, too.
     EachAnew,
 }
-
-/// Every header, with `apns-id` and `authorization` still empty.
-type Headers = HeaderMap;
 
 struct Filling {
     form: Form,
@@ -60,7 +58,10 @@ impl Codec {
             });
         }
         Ok(Codec {
-            authority: authority(authority_text)?,
+            place: Place {
+                authority: authority(authority_text)?,
+                path: PathAndQuery::from_static("/3/device/"),
+            },
             topic: topic.to_owned(),
             recent: Recent::new(),
             looked: Looked::default(),
@@ -72,50 +73,52 @@ impl Codec {
         &mut self,
         delivery: &Delivery,
         token: Option<&Secret<HeaderValue>>,
-    ) -> Result<Request<Bytes>, Unsendable> {
-        let uri = self.uri(delivery)?;
+    ) -> Result<Request, Unsendable> {
+        let rest = path_end(delivery)?;
         let (topic, looked) = (&self.topic, &mut self.looked);
         let render = |texts: Option<&Localized>| match delivery.variables {
             None => whole(delivery, texts, topic),
             Some(_) => Ok(form(delivery, texts, topic).unwrap_or(Rendering::EachAnew)),
         };
-        let anew;
-        let (headers, body) = match self.recent.get(delivery, render)? {
-            Rendering::Whole(headers, body) => (headers, body.clone()),
-            Rendering::Form(headers, filling) => (headers, filling.fill(delivery, looked)?),
+        let mut anew;
+        let (heads, body) = match self.recent.get(delivery, render)? {
+            Rendering::Whole(heads, body) => (heads, body.clone()),
+            Rendering::Form(heads, filling) => (heads, filling.fill(delivery, looked)?),
             Rendering::EachAnew => {
                 let live = &delivery.live;
                 let texts = live.message.localized_for(delivery.locale.as_deref());
                 let filler = Filler::new(Values::of(delivery));
                 let (payload, _) = payload_of(delivery, texts.as_deref(), filler)?;
                 check_size(&payload)?;
-                anew = headers_for(&payload, delivery, topic)?;
-                (&anew, payload.json.into())
+                anew = heads_for(&payload, delivery, topic)?;
+                (&mut anew, payload.json.into())
             }
         };
-        let mut headers = headers.clone();
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri;
         let uuid = delivery.live.id.delivery_uuid(delivery.ordinal).encode();
-        headers.insert(APNS_ID, changing(&uuid)?);
-        match token {
-            Some(token) => headers.insert(AUTHORIZATION, token.expose().clone()),
-            None => headers.remove(AUTHORIZATION),
-        };
-        *request.headers_mut() = headers;
-        Ok(request)
+        Ok(Request {
+            head: heads.with(&self.place, token),
+            rest,
+            own: Some((APNS_ID, changing(&uuid)?)),
+            body,
+        })
     }
+}
 
-    fn uri(&self, delivery: &Delivery) -> Result<Uri, Unsendable> {
-        let token = delivery.address.expose();
-        if token.is_empty() || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
-            return Err(Unsendable::Unwritable("address"));
-        }
-        let mut path = String::with_capacity("/3/device/".len() + token.len());
-        path.push_str("/3/device/");
-        path.push_str(token);
-        https(self.authority.clone(), path).ok_or(Unsendable::Unwritable("address"))
+/// The device token, which ends the path.
+fn path_end(delivery: &Delivery) -> Result<Bytes, Unsendable> {
+    let token = delivery.address.expose();
+    if token.is_empty() || !token.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return Err(Unsendable::Unwritable("address"));
+    }
+    Ok(Bytes::copy_from_slice(token.as_bytes()))
+}
+
+/// `Debug` shows no content.
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Codec")
+            .field("topic", &self.topic)
+            .finish_non_exhaustive()
     }
 }
 
@@ -127,8 +130,8 @@ fn whole(
     let filler = Filler::new(Values::of(delivery));
     let (payload, _) = payload_of(delivery, texts, filler)?;
     check_size(&payload)?;
-    let headers = headers_for(&payload, delivery, topic)?;
-    Ok(Rendering::Whole(headers, payload.json.into()))
+    let heads = heads_for(&payload, delivery, topic)?;
+    Ok(Rendering::Whole(heads, payload.json.into()))
 }
 
 fn form(
@@ -143,8 +146,8 @@ fn form(
         form,
         bytes_max: payload.push_type.bytes_max,
     };
-    let headers = headers_for(&payload, delivery, topic)?;
-    Ok(Rendering::Form(headers, filling))
+    let heads = heads_for(&payload, delivery, topic)?;
+    Ok(Rendering::Form(heads, filling))
 }
 
 fn payload_of(
@@ -164,19 +167,12 @@ pub(crate) fn check_size(payload: &Payload) -> Result<(), Unsendable> {
     }
 }
 
-fn headers_for(
-    payload: &Payload,
-    delivery: &Delivery,
-    topic: &str,
-) -> Result<HeaderMap, Unsendable> {
-    let mut headers = HeaderMap::with_capacity(8);
-    for (name, value) in headers_of(payload, &delivery.live.options, topic)? {
-        headers.insert(name, value);
-    }
-    // Places for what each delivery fills in, so that a copy of the map need not grow for it.
-    headers.insert(APNS_ID, HeaderValue::from_static(""));
-    headers.insert(AUTHORIZATION, HeaderValue::from_static(""));
-    Ok(headers)
+fn heads_for(payload: &Payload, delivery: &Delivery, topic: &str) -> Result<Heads, Unsendable> {
+    Ok(Heads::new(headers_of(
+        payload,
+        &delivery.live.options,
+        topic,
+    )?))
 }
 
 impl Filling {

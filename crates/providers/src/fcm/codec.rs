@@ -1,24 +1,30 @@
 //! From a delivery to an FCM request.
 
+use std::fmt;
+
 use bytes::Bytes;
 use fanfare_types::message::Localized;
-use fanfare_types::{Delivery, Message, Secret, Timestamp};
-use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue, Method, Request, Uri};
+use fanfare_types::{Delivery, Message, Request, Secret, Timestamp};
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
+use http::uri::PathAndQuery;
 
 use super::message::EXPIRATION;
 use super::rendering::{Rendering, Target};
 use crate::content::Unsendable;
 use crate::form::{Looked, Marks};
+use crate::heads::{Heads, Place};
 use crate::recent::Recent;
 use crate::template::{Filler, Template, Values};
-use crate::uri::{authority, https, is_https};
+use crate::uri::{authority, is_https};
 use crate::{Error, Result};
 
+const JSON: &str = "application/json";
+
 /// Encodes for one Firebase project.
-#[derive(Debug)]
 pub struct Codec {
-    uri: Uri,
+    place: Place,
+    heads: Heads,
     recent: Recent<Kept>,
     looked: Looked,
 }
@@ -50,7 +56,11 @@ impl Codec {
         }
         let path = format!("/v1/projects/{project_id}/messages:send");
         Ok(Codec {
-            uri: https(authority(authority_text)?, path).ok_or_else(unusable)?,
+            place: Place {
+                authority: authority(authority_text)?,
+                path: PathAndQuery::try_from(path).map_err(|_| unusable())?,
+            },
+            heads: Heads::new(vec![(CONTENT_TYPE, HeaderValue::from_static(JSON))]),
             recent: Recent::new(),
             looked: Looked::default(),
         })
@@ -62,7 +72,7 @@ impl Codec {
         delivery: &Delivery,
         token: Option<&Secret<HeaderValue>>,
         now: Timestamp,
-    ) -> Result<Request<Bytes>, Unsendable> {
+    ) -> Result<Request, Unsendable> {
         let (live, values) = (&delivery.live, Values::of(delivery));
         let looked = &mut self.looked;
         let make = |texts: Option<&Localized>| match delivery.variables {
@@ -98,17 +108,21 @@ impl Codec {
             address: delivery.address.expose(),
             left: live.options.expires_at.since(now),
         };
-        let body = rendering.body(&to, looked)?;
-        let mut request = Request::new(body);
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = self.uri.clone();
-        let mut headers = HeaderMap::with_capacity(2);
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        if let Some(token) = token {
-            headers.insert(AUTHORIZATION, token.expose().clone());
-        }
-        *request.headers_mut() = headers;
-        Ok(request)
+        Ok(Request {
+            head: self.heads.with(&self.place, token),
+            rest: Bytes::new(),
+            own: None,
+            body: rendering.body(&to, looked)?,
+        })
+    }
+}
+
+/// `Debug` shows no content.
+impl fmt::Debug for Codec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Codec")
+            .field("path", &self.place.path)
+            .finish_non_exhaustive()
     }
 }
 

@@ -15,7 +15,7 @@ fn codec() -> Codec {
 
 fn written(delivery: &Delivery) -> String {
     let request = codec().encode(delivery, Some(&token("bearer a.b.c")), NOW);
-    support::written(&request.unwrap())
+    support::written(request.unwrap())
 }
 
 fn push(message: Message, options: Options, locale: Option<&str>) -> Delivery {
@@ -102,7 +102,7 @@ fn collapse_key_and_normal_priority() {
 fn a_certificate_needs_no_authorization() {
     let delivery = push(message(json!({"title": "Hi"})), options(), None);
     let request = codec().encode(&delivery, None, NOW).unwrap();
-    golden("apns/certificate.txt", &support::written(&request));
+    golden("apns/certificate.txt", &support::written(request));
 }
 
 #[test]
@@ -123,6 +123,7 @@ fn the_topic_follows_the_push_type() {
         let json = json!({"data": {"a": "b"}, "apns": {"headers": {"apns-push-type": push_type}}});
         let delivery = push(message(json), options(), None);
         let request = codec().encode(&delivery, None, NOW).unwrap();
+        let request = request.into_http().unwrap();
         assert_eq!(request.headers()["apns-topic"], topic.as_str());
         assert_eq!(request.headers()["apns-push-type"], push_type);
     }
@@ -170,7 +171,7 @@ fn a_text_that_a_locale_lacks_is_its_languages() {
         ("fr", "Hello", "World"),
     ] {
         let delivery = delivery(&live, ios(), Some(locale));
-        let body = codec.encode(&delivery, None, NOW).unwrap().into_body();
+        let body = codec.encode(&delivery, None, NOW).unwrap().body;
         let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
         assert_eq!(body["aps"]["alert"], json!({"title": title, "body": text}));
     }
@@ -183,7 +184,7 @@ fn deliveries_of_one_notification_and_locale_share_a_body() {
     let mut codec = codec();
     let mut body = |locale| {
         let delivery = delivery(&live, ios(), locale);
-        codec.encode(&delivery, None, NOW).unwrap().into_body()
+        codec.encode(&delivery, None, NOW).unwrap().body
     };
     let (first, german, again) = (body(None), body(Some("de")), body(None));
     assert_eq!(first.as_ptr(), again.as_ptr());
@@ -200,7 +201,7 @@ fn many_notifications_in_turn_keep_their_own_renderings() {
             std::sync::Arc::get_mut(&mut live).unwrap().id =
                 NotificationId::new(Timestamp(5), number);
             let request = codec.encode(&delivery(&live, ios(), None), None, NOW);
-            let body: Value = serde_json::from_slice(request.unwrap().body()).unwrap();
+            let body: Value = serde_json::from_slice(&request.unwrap().body).unwrap();
             let expected = format!("number {number}");
             assert_eq!(body["aps"]["alert"]["title"], expected, "round {round}");
         }

@@ -521,7 +521,7 @@ proptest! {
                 let fcm = fcm::Codec::new("fcm.googleapis.com", "shop").unwrap();
                 let request_to_fcm = request(Codec::Fcm(fcm), support::fcm());
                 prop_assert!(request_to_fcm.is_ok(), "{:?}", request_to_fcm);
-                let body: Value = serde_json::from_slice(request_to_fcm.unwrap().body()).unwrap();
+                let body: Value = serde_json::from_slice(&request_to_fcm.unwrap().body).unwrap();
                 prop_assert_eq!(&body["message"]["token"], "a:b_c-d");
             }
         }

@@ -14,7 +14,7 @@ fn codec() -> Codec {
 
 fn written(delivery: &Delivery) -> String {
     let request = codec().encode(delivery, Some(&token("Bearer ya29.x")), NOW);
-    support::written(&request.unwrap())
+    support::written(request.unwrap())
 }
 
 fn push(message: Message, options: Options, locale: Option<&str>) -> Delivery {
@@ -23,7 +23,7 @@ fn push(message: Message, options: Options, locale: Option<&str>) -> Delivery {
 }
 
 fn body(codec: &mut Codec, delivery: &Delivery, now: Timestamp) -> Value {
-    serde_json::from_slice(codec.encode(delivery, None, now).unwrap().body()).unwrap()
+    serde_json::from_slice(&codec.encode(delivery, None, now).unwrap().body).unwrap()
 }
 
 fn reason(json: Value) -> String {

@@ -46,6 +46,7 @@ fn to(live: &Arc<Live>, codec: &Codec, locale: Option<&str>, own: Option<Variabl
 /// Path, headers and body as they are written.
 fn sent(codec: &mut Codec, delivery: &Delivery) -> Result<(String, String), Refused> {
     let request = codec.encode(delivery, Some(&token("bearer a")), NOW)?;
+    let request = request.into_http().unwrap();
     let head = format!("{} {:?}", request.uri(), request.headers());
     let body = String::from_utf8(request.into_body().to_vec()).unwrap();
     Ok((head, body))
@@ -142,7 +143,7 @@ fn chunks_of_a_campaign_share_what_was_rendered() {
     let mut body = |message| {
         let live = chunk(message, &shared, options(), MissingVariable::Fail);
         let delivery = to(&live, &apns, None, None);
-        apns.encode(&delivery, None, NOW).unwrap().into_body()
+        apns.encode(&delivery, None, NOW).unwrap().body
     };
     let first = body(&message);
     assert_eq!(first.as_ptr(), body(&message).as_ptr());
@@ -163,6 +164,7 @@ fn other_options_of_one_message_are_not_mixed_up() {
         let live = chunk(&message, &shared, options, MissingVariable::Fail);
         let delivery = to(&live, &apns, None, None);
         let request = apns.encode(&delivery, None, NOW).unwrap();
+        let request = request.into_http().unwrap();
         let header = |name| {
             request
                 .headers()

@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use fanfare_types::message::Variables;
 use fanfare_types::{
     Address, AddressKind, AppId, Budget, Channel, Counts, Delivery, Environment, Lane, Live,
     Message, NotificationId, OnUnknown, Options, Permits, Priority, Progress, Secret, Timestamp,
 };
-use http::{HeaderMap, HeaderValue, Request};
+use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
 
 /// 2024-01-15T10:00:00Z.
@@ -88,7 +87,8 @@ pub(crate) fn token(text: &'static str) -> Secret<HeaderValue> {
 }
 
 /// A request as a golden has it: request line, headers by name (`!` after the name of a sensitive one), body.
-pub(crate) fn written(request: &Request<Bytes>) -> String {
+pub(crate) fn written(request: fanfare_types::Request) -> String {
+    let request = request.into_http().unwrap();
     let mut lines = vec![format!("{} {}", request.method(), request.uri())];
     let mut headers: Vec<_> = request
         .headers()
