@@ -4,18 +4,19 @@
 //! The protocol engine (`h2` today) is behind [`connect`], [`Sender`] and [`Driver`], so that a leaner one may
 //! take its place.
 
-mod body;
 mod connect;
 mod driver;
 mod error;
-mod exchange;
+mod goodbye;
 mod inbox;
+mod owed;
+mod protocol;
 mod pulse;
 mod resolve;
 mod signal;
-mod slots;
+mod stock;
+mod terms;
 pub mod tls;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -29,6 +30,11 @@ pub use connect::connect;
 pub use driver::Driver;
 pub use error::{Error, Result};
 pub use resolve::Resolver;
+
+/// What a connection runs over: TLS, or a pipe in tests.
+pub(crate) trait Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Io for T {}
 
 /// Where to connect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -20,8 +20,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::wire::Io;
-use crate::{Answer, Config, Event, Lost, Request, Response, Result, Sender, connect};
+use crate::{Answer, Config, Event, Io, Lost, Request, Response, Result, Sender, connect};
 use peer::Peer;
 
 /// Longest wait for anything that must come; in paused time it passes at once.

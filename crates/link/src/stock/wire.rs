@@ -12,10 +12,7 @@ use std::task::{Context, Poll, ready};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What a connection runs over: TLS, or a pipe in tests.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+use crate::Io;
 
 /// One of two handles, `h2`'s and the driver's. Both are used by one task only, so the lock is never contended.
 #[derive(Clone)]
