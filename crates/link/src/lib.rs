@@ -10,6 +10,7 @@ mod driver;
 mod error;
 mod exchange;
 mod inbox;
+mod lean;
 mod pulse;
 mod resolve;
 mod signal;
