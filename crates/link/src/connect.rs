@@ -9,10 +9,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use crate::driver::Turns;
+use crate::driver::{Turns, Which};
+use crate::lean::Lean;
 use crate::signal::Signal;
 use crate::stock::Stock;
-use crate::{Config, Driver, Endpoint, Error, Io, Resolver, Result, Sender, inbox, tls};
+use crate::{Config, Driver, Endpoint, Engine, Error, Io, Resolver, Result, Sender, inbox, tls};
 
 /// Opens a connection: resolves the name anew, TCP with NODELAY, TLS with ALPN `h2`, HTTP/2 preface.
 ///
@@ -103,7 +104,15 @@ fn offers_no_h2(error: &std::io::Error) -> bool {
 pub(crate) async fn open(io: impl Io + 'static, config: &Config) -> Result<(Sender, Driver)> {
     let signal = Signal::new(config.streams_max as usize);
     let (outlet, inbox) = inbox::queue(signal.clone(), config.queue_max);
-    let stock = Stock::open(io, config, &signal).await?;
-    let turns = Turns::new(stock, inbox, signal, config);
-    Ok((Sender(outlet), Driver(Box::new(turns))))
+    let driver = match config.engine {
+        Engine::H2 => {
+            let stock = Stock::open(io, config, &signal).await?;
+            Which::Stock(Box::new(Turns::new(stock, inbox, signal, config)))
+        }
+        Engine::Lean => {
+            let lean = Lean::open(io, config, &signal);
+            Which::Lean(Box::new(Turns::new(lean, inbox, signal, config)))
+        }
+    };
+    Ok((Sender(outlet), Driver(driver)))
 }

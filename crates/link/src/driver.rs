@@ -17,6 +17,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 #[cfg(doc)]
 use crate::Error;
 use crate::inbox::Inbox;
+use crate::lean::Lean;
 use crate::protocol::{End, Farewell, Protocol};
 use crate::pulse::Pulse;
 use crate::signal::Signal;
@@ -28,7 +29,13 @@ const ROUNDS_MAX: usize = 8;
 
 /// Runs the connection: the one owner of everything about it. Dropping it, or its [`Driver::run`] before the
 /// end, closes the connection at once, and requests handed over get no answer.
-pub struct Driver(pub(crate) Box<Turns<Stock>>);
+pub struct Driver(pub(crate) Which);
+
+/// By what speaks HTTP/2.
+pub(crate) enum Which {
+    Stock(Box<Turns<Stock>>),
+    Lean(Box<Turns<Lean>>),
+}
 
 /// A connection's turns, whatever speaks HTTP/2.
 pub(crate) struct Turns<P> {
@@ -71,7 +78,10 @@ impl Driver {
     /// come in time, [`Error::PingTimeout`], and [`Error::Protocol`] after a GOAWAY with an error or a violation of
     /// the protocol.
     pub async fn run(self, events: impl FnMut(Event)) -> Result<()> {
-        self.0.run(events).await
+        match self.0 {
+            Which::Stock(turns) => turns.run(events).await,
+            Which::Lean(turns) => turns.run(events).await,
+        }
     }
 }
 

@@ -143,6 +143,9 @@ impl<T> Streams<T> {
     }
 
     fn slot(&self, id: u32) -> Option<u32> {
+        if id.is_multiple_of(2) || id >= self.next {
+            return None;
+        }
         if self.is_in_ring(id) {
             let slot = self.ring[self.place(id)];
             return (slot != NONE).then_some(slot);
