@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use tokio::io::ReadBuf;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
 use super::fault::Code;
 use super::session::{Event, Limits, Sent, Session};
-use crate::owed::{Books, Expired, Fate, Owed, lost};
+use crate::owed::{Books, Expired, Fate, Owed};
 use crate::protocol::{Answers, End, Farewell, Protocol, Turn};
 use crate::signal::Signal;
 use crate::{Config, Io, Lost, Request, goodbye};
@@ -74,11 +74,13 @@ impl Lean {
         }
         self.bytes_read += bytes.len() as u64;
         let (books, farewell) = (&mut self.books, &mut self.farewell);
-        let received = self.session.receive(bytes, now.into_std(), &mut |event| match event {
-            Event::Answer(owed, response) => books.settle(&owed, Ok(response), now, answers),
-            Event::Lost(owed, why) => books.settle(&owed, Err(why), now, answers),
-            Event::GoAway { code, debug } => *farewell = Some(said(code, &debug)),
-        });
+        let received = self
+            .session
+            .receive(bytes, now.into_std(), &mut |event| match event {
+                Event::Answer(owed, response) => books.settle(&owed, Ok(response), now, answers),
+                Event::Lost(owed, why) => books.settle(&owed, Err(why), now, answers),
+                Event::GoAway { code, debug } => *farewell = Some(said(code, &debug)),
+            });
         let Err(fault) = received else {
             return Poll::Ready(None);
         };
@@ -149,18 +151,26 @@ impl Protocol for Lean {
         self.signal.clear_connection();
         if self.closing {
             let ended = self.poll_shut_down().is_ready().then_some(End::Closed);
-            return Turn { again: false, ended };
+            return Turn {
+                again: false,
+                ended,
+            };
         }
         let before = self.session.open();
         for _ in 0..READS_MAX {
             match self.poll_read(now, answers) {
                 Poll::Pending => {
-                    let again = self.session.open() < before
-                        || (self.held_up && self.session.is_ready());
+                    let again =
+                        self.session.open() < before || (self.held_up && self.session.is_ready());
                     return Turn { again, ended: None };
                 }
                 Poll::Ready(None) => {}
-                Poll::Ready(ended) => return Turn { again: false, ended },
+                Poll::Ready(ended) => {
+                    return Turn {
+                        again: false,
+                        ended,
+                    };
+                }
             }
         }
         // There may be more to read.

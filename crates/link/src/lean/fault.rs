@@ -4,18 +4,18 @@ use std::fmt;
 
 /// An error code of RST_STREAM and GOAWAY.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Code(pub u32);
+pub(crate) struct Code(pub(crate) u32);
 
 impl Code {
-    pub const NO_ERROR: Code = Code(0x0);
-    pub const PROTOCOL_ERROR: Code = Code(0x1);
-    pub const FLOW_CONTROL_ERROR: Code = Code(0x3);
-    pub const STREAM_CLOSED: Code = Code(0x5);
-    pub const FRAME_SIZE_ERROR: Code = Code(0x6);
-    pub const REFUSED_STREAM: Code = Code(0x7);
-    pub const CANCEL: Code = Code(0x8);
-    pub const COMPRESSION_ERROR: Code = Code(0x9);
-    pub const ENHANCE_YOUR_CALM: Code = Code(0xb);
+    pub(crate) const NO_ERROR: Code = Code(0x0);
+    pub(crate) const PROTOCOL_ERROR: Code = Code(0x1);
+    pub(crate) const FLOW_CONTROL_ERROR: Code = Code(0x3);
+    pub(crate) const STREAM_CLOSED: Code = Code(0x5);
+    pub(crate) const FRAME_SIZE_ERROR: Code = Code(0x6);
+    pub(crate) const REFUSED_STREAM: Code = Code(0x7);
+    pub(crate) const CANCEL: Code = Code(0x8);
+    pub(crate) const COMPRESSION_ERROR: Code = Code(0x9);
+    pub(crate) const ENHANCE_YOUR_CALM: Code = Code(0xb);
 
     const NAMES: [&'static str; 14] = [
         "NO_ERROR",
@@ -38,7 +38,9 @@ impl Code {
 /// The name in the standard, or the number of one that is not in it.
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = usize::try_from(self.0).ok().and_then(|n| Self::NAMES.get(n));
+        let name = usize::try_from(self.0)
+            .ok()
+            .and_then(|n| Self::NAMES.get(n));
         match name {
             Some(name) => f.write_str(name),
             None => write!(f, "code {:#x}", self.0),
@@ -54,10 +56,10 @@ impl fmt::Debug for Code {
 
 /// A connection error: GOAWAY with this code, and the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fault {
-    pub code: Code,
+pub(crate) struct Fault {
+    pub(crate) code: Code,
     /// For the log.
-    pub why: &'static str,
+    pub(crate) why: &'static str,
 }
 
 impl Fault {

@@ -2,7 +2,7 @@
 
 use super::fault::Fault;
 
-pub const HEAD: usize = 9;
+pub(crate) const HEAD: usize = 9;
 
 /// Longest payload we take: SETTINGS_MAX_FRAME_SIZE's initial value, which we do not change.
 pub(super) const LENGTH_MAX: usize = 16_384;
@@ -11,39 +11,39 @@ pub(super) const LENGTH_MAX: usize = 16_384;
 const RESERVED: u32 = 1 << 31;
 
 /// Frame types.
-pub mod kind {
-    pub const DATA: u8 = 0x0;
-    pub const HEADERS: u8 = 0x1;
-    pub const PRIORITY: u8 = 0x2;
-    pub const RST_STREAM: u8 = 0x3;
-    pub const SETTINGS: u8 = 0x4;
-    pub const PUSH_PROMISE: u8 = 0x5;
-    pub const PING: u8 = 0x6;
-    pub const GOAWAY: u8 = 0x7;
-    pub const WINDOW_UPDATE: u8 = 0x8;
-    pub const CONTINUATION: u8 = 0x9;
+pub(crate) mod kind {
+    pub(crate) const DATA: u8 = 0x0;
+    pub(crate) const HEADERS: u8 = 0x1;
+    pub(crate) const PRIORITY: u8 = 0x2;
+    pub(crate) const RST_STREAM: u8 = 0x3;
+    pub(crate) const SETTINGS: u8 = 0x4;
+    pub(crate) const PUSH_PROMISE: u8 = 0x5;
+    pub(crate) const PING: u8 = 0x6;
+    pub(crate) const GOAWAY: u8 = 0x7;
+    pub(crate) const WINDOW_UPDATE: u8 = 0x8;
+    pub(crate) const CONTINUATION: u8 = 0x9;
 }
 
 /// Flags.
-pub mod flag {
-    pub const ACK: u8 = 0x1;
-    pub const END_STREAM: u8 = 0x1;
-    pub const END_HEADERS: u8 = 0x4;
-    pub const PADDED: u8 = 0x8;
-    pub const PRIORITY: u8 = 0x20;
+pub(crate) mod flag {
+    pub(crate) const ACK: u8 = 0x1;
+    pub(crate) const END_STREAM: u8 = 0x1;
+    pub(crate) const END_HEADERS: u8 = 0x4;
+    pub(crate) const PADDED: u8 = 0x8;
+    pub(crate) const PRIORITY: u8 = 0x20;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Head {
+pub(crate) struct Head {
     /// Of the payload, in bytes.
-    pub length: usize,
-    pub kind: u8,
-    pub flags: u8,
-    pub stream: u32,
+    pub(crate) length: usize,
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
 }
 
 impl Head {
-    pub fn read(bytes: &[u8; HEAD]) -> Self {
+    pub(crate) fn read(bytes: &[u8; HEAD]) -> Self {
         let [a, b, c, kind, flags, stream @ ..] = *bytes;
         Head {
             length: usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c),
@@ -54,14 +54,17 @@ impl Head {
     }
 
     /// `length` is below 2^24.
-    pub fn to_bytes(self) -> [u8; HEAD] {
-        #[expect(clippy::cast_possible_truncation, reason = "three bytes are what a length has")]
+    pub(crate) fn to_bytes(self) -> [u8; HEAD] {
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "three bytes are what a length has"
+        )]
         let [_, a, b, c] = (self.length as u32).to_be_bytes();
         let [d, e, f, g] = self.stream.to_be_bytes();
         [a, b, c, self.kind, self.flags, d, e, f, g]
     }
 
-    pub fn has(self, flag: u8) -> bool {
+    pub(crate) fn has(self, flag: u8) -> bool {
         self.flags & flag != 0
     }
 }
@@ -87,7 +90,9 @@ pub(super) fn without_padding(head: Head, payload: &[u8]) -> Result<&[u8], Fault
 pub(super) fn fragment(head: Head, payload: &[u8]) -> Result<&[u8], Fault> {
     let rest = without_padding(head, payload)?;
     match head.has(flag::PRIORITY) {
-        true => rest.get(5..).ok_or(Fault::size("HEADERS without its priority")),
+        true => rest
+            .get(5..)
+            .ok_or(Fault::size("HEADERS without its priority")),
         false => Ok(rest),
     }
 }

@@ -71,7 +71,8 @@ impl Fields {
 
     fn keep(&mut self, name: header::HeaderName, value: &[u8]) {
         let is_wanted = self.status.is_some_and(|status| !status.is_success());
-        if is_wanted && !self.is_trailers
+        if is_wanted
+            && !self.is_trailers
             && let Ok(value) = HeaderValue::from_bytes(value)
         {
             self.headers.append(name, value);

@@ -6,7 +6,7 @@ use super::frame::{HEAD, Head, flag, kind};
 /// Replies to the peer that may wait to be written, beyond which it asks for more than it takes.
 const REPLIES_MAX: u32 = 1_000;
 
-pub struct Out {
+pub(crate) struct Out {
     /// `buffer[written..]` still has to be handed on.
     buffer: Vec<u8>,
     written: usize,
@@ -30,12 +30,12 @@ impl Out {
     }
 
     /// What has to be handed on.
-    pub fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.buffer[self.written..]
     }
 
     /// So many of [`Out::bytes`] have been handed on.
-    pub fn advance(&mut self, count: usize) {
+    pub(crate) fn advance(&mut self, count: usize) {
         self.written += count;
         if self.written == self.buffer.len() {
             self.dropped += self.written as u64;
@@ -50,7 +50,7 @@ impl Out {
     }
 
     /// Whether requests may be added.
-    pub fn has_room(&self) -> bool {
+    pub(crate) fn has_room(&self) -> bool {
         self.bytes().len() < self.limit
     }
 

@@ -13,7 +13,7 @@ use super::cutter::Cutter;
 use super::fault::{Code, Fault};
 use super::flow::{ReceiveWindow, SendWindow, WINDOW_FIRST};
 use super::frame::{flag, kind};
-use super::hpack::{Decoder, Encoder, Forbidden};
+use super::hpack::{Decoder, Encoder, Forbidden, TABLE_BYTES};
 use super::out::Out;
 use super::patience::Patience;
 use super::settings::{self, Peer};
@@ -25,17 +25,17 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How much a session takes.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// About how many streams will be open at once; the caller sees to it.
-    pub streams: u32,
+    pub(crate) streams: u32,
     /// Largest answer body kept, in bytes.
-    pub answer_bytes: usize,
+    pub(crate) answer_bytes: usize,
     /// At so many bytes of [`Session::out`] it takes no more requests.
-    pub out_bytes: usize,
+    pub(crate) out_bytes: usize,
 }
 
 /// One connection; `T` is what the caller keeps with each request.
-pub struct Session<T> {
+pub(crate) struct Session<T> {
     out: Out,
     cutter: Cutter,
     encoder: Encoder,
@@ -71,17 +71,20 @@ struct Block {
 }
 
 /// What a session tells.
-pub enum Event<T> {
+pub(crate) enum Event<T> {
     Answer(T, Response),
     /// Reset, malformed, or above the last stream of a GOAWAY.
     Lost(T, Lost),
     /// The peer's first GOAWAY: no more requests.
-    GoAway { code: Code, debug: Vec<u8> },
+    GoAway {
+        code: Code,
+        debug: Vec<u8>,
+    },
 }
 
 /// How far a request has come that has no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Sent {
+pub(crate) enum Sent {
     /// Some of it is not in [`Session::out`], and will not be if its stream is reset.
     InPart,
     /// It is in [`Session::out`] whole, and some of it has not been handed on.
@@ -91,7 +94,7 @@ pub enum Sent {
 
 impl<T> Session<T> {
     /// Begins with the preface and our SETTINGS (section 3.4).
-    pub fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let mut out = Out::new(limits.out_bytes);
         out.buffer().extend_from_slice(PREFACE);
         out.frame(kind::SETTINGS, 0, 0, &settings::ours());
@@ -100,7 +103,7 @@ impl<T> Session<T> {
             out,
             cutter: Cutter::default(),
             encoder: Encoder::new(),
-            decoder: Decoder::new(settings::TABLE_MAX, terms::HEADER_LIST_MAX as usize),
+            decoder: Decoder::new(TABLE_BYTES, terms::HEADER_LIST_MAX as usize),
             peer: Peer::new(),
             greeted: false,
             unacknowledged: true,
@@ -120,30 +123,30 @@ impl<T> Session<T> {
     }
 
     /// What has to be written.
-    pub fn out(&mut self) -> &mut Out {
+    pub(crate) fn out(&mut self) -> &mut Out {
         &mut self.out
     }
 
     /// Streams the peer allows at once; 0 before its SETTINGS.
-    pub fn allowed(&self) -> u32 {
+    pub(crate) fn allowed(&self) -> u32 {
         match self.greeted {
             true => self.peer.streams.unwrap_or(u32::MAX),
             false => 0,
         }
     }
 
-    pub fn open(&self) -> usize {
+    pub(crate) fn open(&self) -> usize {
         self.streams.open()
     }
 
     /// Whether there are stream ids left.
-    pub fn has_ids(&self) -> bool {
+    pub(crate) fn has_ids(&self) -> bool {
         self.streams.has_ids()
     }
 
     /// Whether a request would go out. Where bodies wait for the connection's window, another one would only wait
     /// behind them.
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let takes = self.greeted && self.goaway.is_none() && self.fault.is_none();
         takes && self.line.is_empty() && self.has_ids() && self.out.has_room()
     }
@@ -152,7 +155,7 @@ impl<T> Session<T> {
     ///
     /// # Errors
     /// A request that HTTP/2 forbids; nothing of it goes out.
-    pub fn request(
+    pub(crate) fn request(
         &mut self,
         request: fanfare_types::Request,
         tag: T,
@@ -176,7 +179,7 @@ impl<T> Session<T> {
     }
 
     /// Sends a PING (section 6.7).
-    pub fn ping(&mut self) {
+    pub(crate) fn ping(&mut self) {
         self.pings += 1;
         self.awaits_pong = true;
         let payload = self.pings.to_be_bytes();
@@ -184,12 +187,12 @@ impl<T> Session<T> {
     }
 
     /// Whether the last PING is still without an answer.
-    pub fn awaits_pong(&self) -> bool {
+    pub(crate) fn awaits_pong(&self) -> bool {
         self.awaits_pong
     }
 
     /// Looks at every open stream; those for which `over` says so are reset.
-    pub fn retain(&mut self, mut over: impl FnMut(&mut T, Sent) -> bool) {
+    pub(crate) fn retain(&mut self, mut over: impl FnMut(&mut T, Sent) -> bool) {
         for place in 0..self.streams.places() {
             let Some(stream) = self.streams.at(place) else {
                 continue;
@@ -209,7 +212,7 @@ impl<T> Session<T> {
     }
 
     /// Says GOAWAY: the connection will be closed.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         self.say_goaway(Code::NO_ERROR, "");
     }
 

@@ -12,9 +12,6 @@ const INITIAL_WINDOW_SIZE: u16 = 0x4;
 const MAX_FRAME_SIZE: u16 = 0x5;
 const MAX_HEADER_LIST_SIZE: u16 = 0x6;
 
-/// Our HPACK table's size: the initial value, so that it holds from the first byte.
-pub(super) const TABLE_MAX: u32 = 4_096;
-
 /// The payload of our SETTINGS.
 pub(super) fn ours() -> Vec<u8> {
     let settings = [

@@ -83,7 +83,9 @@ impl<T> Stream<T> {
     }
 
     pub(super) fn trailers(&mut self) -> Came {
-        self.answer.take().map_or(Came::Malformed, Answering::finish)
+        self.answer
+            .take()
+            .map_or(Came::Malformed, Answering::finish)
     }
 
     /// A DATA frame of so many bytes, padding included.

@@ -40,7 +40,9 @@ pub(super) enum Found<'a, T> {
 impl<T> Streams<T> {
     /// For so many streams at once, more or less.
     pub(super) fn new(most: u32) -> Self {
-        let most = usize::try_from(most).unwrap_or(usize::MAX).clamp(64, 1 << 15);
+        let most = usize::try_from(most)
+            .unwrap_or(usize::MAX)
+            .clamp(64, 1 << 15);
         Streams {
             slots: Vec::new(),
             free: Vec::new(),

@@ -204,12 +204,7 @@ impl<T> Session<T> {
     }
 
     /// Ends a stream for what the peer did on it (section 5.4.2). Nothing, if it has ended already.
-    pub(super) fn stream_error(
-        &mut self,
-        id: u32,
-        code: Code,
-        sink: &mut impl FnMut(Event<T>),
-    ) {
+    pub(super) fn stream_error(&mut self, id: u32, code: Code, sink: &mut impl FnMut(Event<T>)) {
         if let Some(stream) = self.reset(id, code) {
             sink(Event::Lost(stream.tag, Lost::Unknown));
         }

@@ -10,7 +10,7 @@ use super::Session;
 
 impl<T> Session<T> {
     /// Writes the bodies that wait, a frame of each in turn.
-    pub fn send_bodies(&mut self) {
+    pub(crate) fn send_bodies(&mut self) {
         while self.send.available() > 0 && self.out.has_room() {
             let Some(id) = self.line.pop_front() else {
                 return;

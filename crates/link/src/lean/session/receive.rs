@@ -16,7 +16,7 @@ impl<T> Session<T> {
     ///
     /// # Errors
     /// A connection error: its GOAWAY is in [`Session::out`], and nothing else will come of this connection.
-    pub fn receive(
+    pub(crate) fn receive(
         &mut self,
         bytes: &[u8],
         now: Instant,
@@ -47,9 +47,8 @@ impl<T> Session<T> {
         now: Instant,
         sink: &mut impl FnMut(Event<T>),
     ) -> Result<(), Fault> {
-        let goes_on = |block: super::Block| {
-            head.kind == kind::CONTINUATION && head.stream == block.stream
-        };
+        let goes_on =
+            |block: super::Block| head.kind == kind::CONTINUATION && head.stream == block.stream;
         if self.block.is_some_and(|block| !goes_on(block)) {
             return Err(Fault::protocol("a header block that does not go on"));
         }
