@@ -182,8 +182,9 @@ fn bar(file: &Path) -> ProgressBar {
     if !std::io::stderr().is_terminal() || bytes == 0 {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("importing {wide_bar} {percent}%, {msg}, {eta} left");
-    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let style = ProgressStyle::with_template("importing {wide_bar} {percent}%\n{msg}, {eta} left");
+    let bar = ProgressBar::new(bytes).with_message("0 rows");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Where rows go.
