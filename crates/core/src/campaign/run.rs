@@ -417,7 +417,7 @@ impl Run {
             let chunk = self.chunk();
             let room = self.window.saturating_sub(self.held());
             self.shards.pump(room, chunk, effects);
-            if room < chunk && !self.shards.are_done() {
+            if room < chunk && self.left > 0 && !self.shards.are_done() {
                 self.wake_at(now + self.limits.look_for_room, effects);
             }
         }
