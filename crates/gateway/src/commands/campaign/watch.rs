@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use console::Term;
 use fanfare_types::Clock;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::{Method, Response};
 use serde_json::Value;
 
@@ -222,10 +222,12 @@ impl Shown {
         }
     }
 
-    /// What is there stays, and whatever comes next begins in a line of its own.
+    /// What is there stays, and whatever comes next begins in a line of its own. Nothing is drawn again: the terminal
+    /// has written a `^C` since.
     fn leave(&self) {
         if let Shown::Bar(bar) = self {
-            bar.abandon();
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+            eprintln!();
         }
     }
 

@@ -120,7 +120,6 @@ impl Import {
             taken.bad.append(&mut batch.bad);
             taken.bad.sort_by_key(|bad| bad.line);
             self.totals.add(taken);
-            self.bar.set_position(batch.end.bytes);
             self.note(batch.end)?;
         }
         match &self.resume {
@@ -136,6 +135,7 @@ impl Import {
             indicatif::HumanCount(totals.registered),
             per_second(totals.registered, self.began.elapsed())
         ));
+        self.bar.set_position(place.bytes);
         match &self.resume {
             Some(resume) => {
                 resume.check()?;
