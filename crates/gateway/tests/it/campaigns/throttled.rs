@@ -56,7 +56,7 @@ async fn a_throttled_project_slows_down_and_climbs_back_and_nobody_else_does() {
     let answer =
         json!({"status": 429, "reason": "QUOTA_EXCEEDED", "headers": {"retry-after": "2"}});
     world.rules(&json!([{"when": {"provider": "fcm"}, "times": 5, "then": {"answer": answer}}]));
-    until(&world, &fcm, |view| ended(view) >= 12 * QUOTA).await;
+    until(&world, &fcm, |view| ended(view) >= 7 * QUOTA).await;
     let until_ms = now_ms();
     for id in [&apns, &fcm] {
         world.steer(id, "cancel").await;
