@@ -1,0 +1,1 @@
+//! HPACK: the examples of its RFC, each rule, and other implementations.
