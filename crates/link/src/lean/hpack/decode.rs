@@ -125,6 +125,12 @@ impl Decoder {
     pub(super) fn table(&self) -> &Table {
         &self.table
     }
+
+    /// Memory that strings are decoded into.
+    #[cfg(test)]
+    pub(super) fn scratch_bytes(&self) -> usize {
+        self.name.capacity() + self.value.capacity()
+    }
 }
 
 /// Takes a string (5.2) off the start of `rest`. At most `keep` bytes are told of one that is Huffman-coded.

@@ -131,3 +131,32 @@ fn ends_well(bits: u64, have: usize) -> Result<(), Broken> {
         false => Err(Broken::Huffman),
     }
 }
+
+/// The code of a symbol, right-aligned, and its length.
+#[cfg(test)]
+pub(super) fn code(symbol: usize) -> (u32, usize) {
+    let length = usize::from(LENGTHS[symbol]);
+    let order = &CODE.order[CODE.place[length]..];
+    let nth = order.iter().position(|other| usize::from(*other) == symbol);
+    let first = CODE.first[length] >> (32 - length);
+    (first as u32 + nth.unwrap_or(0) as u32, length)
+}
+
+/// What we do not send, and peers do.
+#[cfg(test)]
+pub(super) fn encode(string: &[u8]) -> Vec<u8> {
+    let (mut coded, mut bits, mut have) = (Vec::new(), 0_u64, 0);
+    for octet in string {
+        let (code, length) = code(usize::from(*octet));
+        bits = bits << length | u64::from(code);
+        have += length;
+        while have >= 8 {
+            have -= 8;
+            coded.push((bits >> have) as u8);
+        }
+    }
+    if have > 0 {
+        coded.push((bits << (8 - have)) as u8 | u8::MAX >> have);
+    }
+    coded
+}
