@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use fanfare_fuzz::mutation::Mutator;
-use fanfare_fuzz::{TARGETS, bodies, jwt, uploads};
+use fanfare_fuzz::{TARGETS, bodies, hpack, jwt, uploads};
 
 const INPUTS: u64 = 3_000;
 
@@ -78,6 +78,11 @@ fn headers() {
 }
 
 #[test]
+fn hpack() {
+    run("hpack");
+}
+
+#[test]
 fn jwt() {
     run("jwt");
 }
@@ -112,4 +117,9 @@ fn the_corpora_reach_what_they_are_for() {
         .filter(|(_, input)| jwt::is_good(input))
         .count();
     assert!(good >= 4, "{good} tokens are good");
+    let read: usize = corpus("hpack")
+        .iter()
+        .map(|(_, input)| hpack::lists(input))
+        .sum();
+    assert!(read >= 20, "{read} header lists are read");
 }

@@ -5,6 +5,8 @@
 //! take its place.
 
 mod body;
+#[cfg(feature = "codec")]
+pub mod codec;
 mod connect;
 mod driver;
 mod error;

@@ -133,7 +133,7 @@ fn ends_well(bits: u64, have: usize) -> Result<(), Broken> {
 }
 
 /// The code of a symbol, right-aligned, and its length.
-#[cfg(test)]
+#[cfg(any(test, feature = "codec"))]
 pub(super) fn code(symbol: usize) -> (u32, usize) {
     let length = usize::from(LENGTHS[symbol]);
     let order = &CODE.order[CODE.place[length]..];
@@ -143,8 +143,8 @@ pub(super) fn code(symbol: usize) -> (u32, usize) {
 }
 
 /// What we do not send, and peers do.
-#[cfg(test)]
-pub(super) fn encode(string: &[u8]) -> Vec<u8> {
+#[cfg(any(test, feature = "codec"))]
+pub(crate) fn encode(string: &[u8]) -> Vec<u8> {
     let (mut coded, mut bits, mut have) = (Vec::new(), 0_u64, 0);
     for octet in string {
         let (code, length) = code(usize::from(*octet));
