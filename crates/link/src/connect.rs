@@ -9,26 +9,11 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 use tokio_rustls::TlsConnector;
 
-use crate::wire::{Io, Wire};
-use crate::{Config, Driver, Endpoint, Error, Resolver, Result, Sender, driver, tls};
-
-/// Receive window of the connection, in bytes. The 64 KiB of the standard would cap a connection with 500 streams
-/// when answers carry a body and the peer is far.
-const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
-
-/// Receive window of a stream, in bytes: more than any answer that is kept.
-const STREAM_WINDOW: u32 = 64 * 1024;
-
-/// Largest header list accepted in an answer, in bytes (SETTINGS_MAX_HEADER_LIST_SIZE).
-const HEADER_LIST_MAX: u32 = 16 * 1024;
-
-/// Streams reset by us that `h2` remembers for a second, so that frames still on their way are ignored. Its
-/// default of 50 is less than the streams that may time out at once.
-const RESETS_REMEMBERED: usize = 1024;
-
-/// Frames on streams reset and forgotten, over the connection's whole life, after which `h2` ends it. Its default
-/// of 1,024 would end a connection kept for days.
-const LATE_FRAMES_MAX: usize = 1_000_000;
+use crate::driver::{Turns, Which};
+use crate::lean::Lean;
+use crate::signal::Signal;
+use crate::stock::Stock;
+use crate::{Config, Driver, Endpoint, Engine, Error, Io, Resolver, Result, Sender, inbox, tls};
 
 /// Opens a connection: resolves the name anew, TCP with NODELAY, TLS with ALPN `h2`, HTTP/2 preface.
 ///
@@ -117,19 +102,17 @@ fn offers_no_h2(error: &std::io::Error) -> bool {
 
 /// HTTP/2 over `io`.
 pub(crate) async fn open(io: impl Io + 'static, config: &Config) -> Result<(Sender, Driver)> {
-    let wire = Wire::new(io, config.write_buffer_bytes);
-    let (requests, connection) = h2::client::Builder::new()
-        // What is written to a peer that has not said SETTINGS may be lost, and nobody knows; it costs a round trip
-        // in the life of a connection. It also keeps APNs' limit of one stream before the first token.
-        .initial_max_send_streams(0)
-        .initial_connection_window_size(CONNECTION_WINDOW)
-        .initial_window_size(STREAM_WINDOW)
-        .max_header_list_size(HEADER_LIST_MAX)
-        .max_concurrent_reset_streams(RESETS_REMEMBERED)
-        .max_local_error_reset_streams(Some(LATE_FRAMES_MAX))
-        .enable_push(false)
-        .handshake(wire.clone())
-        .await
-        .map_err(Error::Protocol)?;
-    Ok(driver::new(wire, requests, connection, config))
+    let signal = Signal::new(config.streams_max as usize);
+    let (outlet, inbox) = inbox::queue(signal.clone(), config.queue_max);
+    let driver = match config.engine {
+        Engine::H2 => {
+            let stock = Stock::open(io, config, &signal).await?;
+            Which::Stock(Box::new(Turns::new(stock, inbox, signal, config)))
+        }
+        Engine::Lean => {
+            let lean = Lean::open(io, config, &signal);
+            Which::Lean(Box::new(Turns::new(lean, inbox, signal, config)))
+        }
+    };
+    Ok((Sender(outlet), Driver(driver)))
 }

@@ -14,9 +14,9 @@ pub enum Error {
     NoHttp2,
     #[error("not connected within the time limit")]
     ConnectTimeout,
-    // `h2` would show the peer's debug data as it came.
-    #[error("http/2 error: {}", crate::driver::reason(.0))]
-    Protocol(h2::Error),
+    /// The code, and what is fit for a log of what the peer said or did.
+    #[error("http/2 error: {0}")]
+    Protocol(String),
     #[error("peer answered no ping")]
     PingTimeout,
     #[error("peer closed the connection")]

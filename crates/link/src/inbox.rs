@@ -10,8 +10,8 @@ use std::vec::IntoIter;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use crate::owed::lost;
 use crate::signal::Signal;
-use crate::slots::lost;
 use crate::{Answer, Lost, Request};
 
 /// What senders and the driver share.
@@ -35,6 +35,8 @@ pub(crate) struct Inbox {
     shared: Arc<Shared>,
     batches: mpsc::Receiver<Vec<Request>>,
     waiting: VecDeque<(Instant, IntoIter<Request>)>,
+    /// Popped since [`Inbox::account`].
+    popped: usize,
 }
 
 pub(crate) fn queue(signal: Arc<Signal>, queue_max: usize) -> (Outlet, Inbox) {
@@ -54,6 +56,7 @@ pub(crate) fn queue(signal: Arc<Signal>, queue_max: usize) -> (Outlet, Inbox) {
         shared,
         batches: receiver,
         waiting: VecDeque::new(),
+        popped: 0,
     };
     (outlet, inbox)
 }
@@ -105,15 +108,21 @@ impl Inbox {
         self.waiting.is_empty()
     }
 
-    /// The request that has waited longest.
+    /// The request that has waited longest. Senders have its room after [`Inbox::account`].
     pub(crate) fn pop(&mut self) -> Option<Request> {
         let (_, batch) = self.waiting.front_mut()?;
         let request = batch.next();
         if batch.len() == 0 {
             self.waiting.pop_front();
         }
-        self.shared.queued.fetch_sub(1, SeqCst);
+        self.popped += usize::from(request.is_some());
         request
+    }
+
+    /// Gives senders the room of what was popped.
+    pub(crate) fn account(&mut self) {
+        let popped = std::mem::take(&mut self.popped);
+        self.shared.queued.fetch_sub(popped, SeqCst);
     }
 
     /// Answers requests that have waited for `timeout` as not sent. Returns the next deadline.

@@ -1,24 +1,25 @@
 //! One persistent HTTP/2 connection to a provider: TLS, streams within the peer's limits, GOAWAY, PING where
 //! the provider allows it. Provider-agnostic; it neither retries nor decides.
 //!
-//! The protocol engine (`h2` today) is behind [`connect`], [`Sender`] and [`Driver`], so that a leaner one may
-//! take its place.
+//! Two engines speak HTTP/2 behind [`connect`], [`Sender`] and [`Driver`], with the same promises: `stock` by the `h2`
+//! crate, and `lean`, made for sending alone. [`Config::engine`] chooses.
 
-mod body;
 #[cfg(feature = "codec")]
 pub mod codec;
 mod connect;
 mod driver;
 mod error;
-mod exchange;
+mod goodbye;
 mod inbox;
 mod lean;
+mod owed;
+mod protocol;
 mod pulse;
 mod resolve;
 mod signal;
-mod slots;
+mod stock;
+mod terms;
 pub mod tls;
-mod wire;
 
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,11 @@ pub use connect::connect;
 pub use driver::Driver;
 pub use error::{Error, Result};
 pub use resolve::Resolver;
+
+/// What a connection runs over: TLS, or a pipe in tests.
+pub(crate) trait Io: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin {}
+
+impl<T: tokio::io::AsyncRead + tokio::io::AsyncWrite + Send + Unpin> Io for T {}
 
 /// Where to connect.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +69,18 @@ pub struct Config {
     pub answer_bytes_max: usize,
     /// Write buffer between HTTP/2 and TLS, flushed when a turn has nothing more to write. Default 32 KiB.
     pub write_buffer_bytes: usize,
+    /// What speaks HTTP/2. Default [`Engine::H2`].
+    pub engine: Engine,
+}
+
+/// What speaks HTTP/2 on a connection. All else, and every promise, is the same with each.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Engine {
+    /// The `h2` crate.
+    #[default]
+    H2,
+    /// The codec in this crate, made for sending.
+    Lean,
 }
 
 impl Default for Config {
@@ -77,6 +95,7 @@ impl Default for Config {
             ping_timeout: Duration::from_secs(20),
             answer_bytes_max: 16 * 1024,
             write_buffer_bytes: 32 * 1024,
+            engine: Engine::default(),
         }
     }
 }
@@ -105,6 +124,7 @@ pub struct Answer {
 
 pub struct Response {
     pub status: StatusCode,
+    /// Of an answer that is no success, `retry-after` and `date`; the rest depends on the engine.
     pub headers: HeaderMap,
     /// At most `answer_bytes_max` of it.
     pub body: Bytes,

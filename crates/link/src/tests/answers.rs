@@ -14,6 +14,21 @@ use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 use super::peer::{CANCEL, DATA, END_STREAM, REFUSED_STREAM, RST_STREAM};
 use super::*;
 
+on_each_engine! {
+    #[tokio::test]
+    answers_carry_status_headers_and_body
+    bodies_larger_than_the_windows_pass
+    a_long_body_is_cut_and_its_stream_reset
+    many_long_bodies_leave_the_connection_its_windows
+    refused_streams_were_not_sent_and_reset_ones_may_have_been
+    an_invalid_request_is_answered_and_harms_no_other
+    a_batch_goes_out_in_few_writes;
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    no_wake_up_is_lost_between_threads;
+    #[tokio::test(start_paused = true)]
+    oversized_headers_cost_their_stream_and_a_flood_the_connection;
+}
+
 /// A server by `h2` that answers each request with its body, after reading it whole.
 async fn echo(io: DuplexStream) {
     let mut connection = h2::server::handshake(io).await.unwrap();
@@ -30,7 +45,7 @@ async fn echo(io: DuplexStream) {
             }
             let response = http::Response::builder()
                 .status(410)
-                .header("path", path)
+                .header("retry-after", path)
                 .body(())
                 .unwrap();
             let mut stream = respond.send_response(response, false).unwrap();
@@ -41,11 +56,10 @@ async fn echo(io: DuplexStream) {
     }
 }
 
-#[tokio::test]
-async fn answers_carry_status_headers_and_body() {
+async fn answers_carry_status_headers_and_body(config: Config) {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
     tokio::spawn(echo(theirs));
-    let mut link = Link::over(ours, &Config::default()).await;
+    let mut link = Link::over(ours, &config).await;
     for round in 0..20 {
         link.send(round * 50..round * 50 + 50);
         link.answers((round as usize + 1) * 50).await;
@@ -56,16 +70,15 @@ async fn answers_carry_status_headers_and_body() {
     for (key, answer) in &ended.answers {
         let response = answer.as_ref().unwrap();
         assert_eq!(response.status, StatusCode::GONE);
-        assert_eq!(response.headers["path"], format!("/3/device/{key}"));
+        assert_eq!(response.headers["retry-after"], format!("/3/device/{key}"));
         assert_eq!(response.body, "100");
     }
 }
 
-#[tokio::test]
-async fn bodies_larger_than_the_windows_pass() {
+async fn bodies_larger_than_the_windows_pass(config: Config) {
     let (ours, theirs) = tokio::io::duplex(1024);
     tokio::spawn(echo(theirs));
-    let mut link = Link::over(ours, &Config::default()).await;
+    let mut link = Link::over(ours, &config).await;
     let batch = (0..50).map(|key| request(key, 20_000)).collect();
     link.sent.extend(0..50);
     link.sender.as_ref().unwrap().send(batch).unwrap();
@@ -81,11 +94,10 @@ async fn bodies_larger_than_the_windows_pass() {
     );
 }
 
-#[tokio::test]
-async fn a_long_body_is_cut_and_its_stream_reset() {
+async fn a_long_body_is_cut_and_its_stream_reset(config: Config) {
     let config = Config {
         answer_bytes_max: 10,
-        ..Config::default()
+        ..config
     };
     let (mut link, mut peer) = Link::with_peer(&config, 100).await;
     link.send(1..=3);
@@ -110,11 +122,10 @@ async fn a_long_body_is_cut_and_its_stream_reset() {
     assert_eq!(body(3), "0123");
 }
 
-#[tokio::test]
-async fn many_long_bodies_leave_the_connection_its_windows() {
+async fn many_long_bodies_leave_the_connection_its_windows(config: Config) {
     let config = Config {
         answer_bytes_max: 100,
-        ..Config::default()
+        ..config
     };
     let (mut link, mut peer) = Link::with_peer(&config, 100).await;
     // 8 MB in all: twice the connection's window.
@@ -128,9 +139,8 @@ async fn many_long_bodies_leave_the_connection_its_windows() {
     link.end().await.result.unwrap();
 }
 
-#[tokio::test]
-async fn refused_streams_were_not_sent_and_reset_ones_may_have_been() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+async fn refused_streams_were_not_sent_and_reset_ones_may_have_been(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 100).await;
     link.send(1..=4);
     let streams = peer.requests(4).await;
     peer.reset(streams[0], REFUSED_STREAM).await;
@@ -148,9 +158,8 @@ async fn refused_streams_were_not_sent_and_reset_ones_may_have_been() {
     assert_eq!(ended.status(4), 200);
 }
 
-#[tokio::test]
-async fn an_invalid_request_is_answered_and_harms_no_other() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+async fn an_invalid_request_is_answered_and_harms_no_other(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 100).await;
     let mut bad = request(1, 10);
     bad.request.own = Some((CONNECTION, HeaderValue::from_static("close")));
     link.sent.extend([1, 2]);
@@ -197,14 +206,13 @@ impl AsyncWrite for Counting {
     }
 }
 
-#[tokio::test]
-async fn a_batch_goes_out_in_few_writes() {
+async fn a_batch_goes_out_in_few_writes(config: Config) {
     // Bodies that `h2` copies, and larger ones that it passes on by themselves.
     for (body, most) in [(300, 1), (3_000, 6)] {
         let writes = Arc::new(AtomicUsize::new(0));
         let (ours, theirs) = tokio::io::duplex(1024 * 1024);
         let io = Counting(ours, writes.clone());
-        let mut link = Link::over(io, &Config::default()).await;
+        let mut link = Link::over(io, &config).await;
         let mut peer = Peer::start(theirs, 100).await;
         // The preface and the acknowledged SETTINGS are out, so what is counted is the batch.
         link.send([1000]);
@@ -228,12 +236,11 @@ async fn a_batch_goes_out_in_few_writes() {
 }
 
 /// Senders, driver and peer on different threads: a wake-up lost between them would stop it.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_wake_up_is_lost_between_threads() {
+async fn no_wake_up_is_lost_between_threads(config: Config) {
     let config = Config {
         streams_max: 10,
         queue_max: 50,
-        ..Config::default()
+        ..config
     };
     let (ours, theirs) = tokio::io::duplex(4096);
     tokio::spawn(echo(theirs));
@@ -267,9 +274,8 @@ async fn no_wake_up_is_lost_between_threads() {
 
 /// A header list beyond what we take costs its own stream; one that is a flood costs the connection, and whatever it
 /// had. Either way no more is held than the limit.
-#[tokio::test(start_paused = true)]
-async fn oversized_headers_cost_their_stream_and_a_flood_the_connection() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 10).await;
+async fn oversized_headers_cost_their_stream_and_a_flood_the_connection(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 10).await;
     link.send(0..3);
     let streams = peer.requests(3).await;
     peer.padded(streams[0], 200, 20_000).await;

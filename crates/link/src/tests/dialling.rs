@@ -10,6 +10,11 @@ use tokio_rustls::TlsAcceptor;
 use super::*;
 use crate::{Endpoint, connect, tls};
 
+on_each_engine! {
+    #[tokio::test]
+    pushes_over_tls;
+}
+
 /// A server for `localhost` with these ALPN protocols, and a client that trusts it.
 async fn server(alpn: &[&[u8]]) -> (TcpListener, TlsAcceptor, Endpoint, tls::Client) {
     let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
@@ -54,8 +59,7 @@ fn accept(listener: TcpListener, acceptor: TlsAcceptor) {
     });
 }
 
-#[tokio::test]
-async fn pushes_over_tls() {
+async fn pushes_over_tls(config: Config) {
     let (listener, acceptor, endpoint, client) = server(&[b"h2"]).await;
     let served = tokio::spawn(async move {
         let (tcp, _) = listener.accept().await.unwrap();
@@ -71,9 +75,7 @@ async fn pushes_over_tls() {
         }
         count
     });
-    let (sender, driver) = connect(&endpoint, &client, &Config::default())
-        .await
-        .unwrap();
+    let (sender, driver) = connect(&endpoint, &client, &config).await.unwrap();
     let (told, events) = mpsc::channel(1000);
     let run = tokio::spawn(driver.run(move |event| told.try_send(event).unwrap()));
     let mut link = Link {

@@ -3,9 +3,26 @@
 use super::peer::{ENHANCE_YOUR_CALM, GOAWAY, HEADERS, NO_ERROR};
 use super::*;
 
-#[tokio::test]
-async fn goaway_splits_streams_at_the_last_one() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+on_each_engine! {
+    #[tokio::test]
+    goaway_splits_streams_at_the_last_one
+    goaway_in_two_steps
+    goaway_with_an_error_gives_its_reason
+    what_could_be_an_address_or_a_token_is_left_out_of_a_reason
+    goaway_on_an_idle_connection_ends_it
+    a_peer_that_goes_leaves_what_was_written_unknown
+    a_peer_that_goes_while_idle
+    a_violation_of_the_protocol_ends_the_connection
+    close_finishes_what_was_taken_and_says_goaway
+    dropping_the_last_sender_closes;
+    #[tokio::test(start_paused = true)]
+    streams_open_at_a_goaway_still_time_out
+    close_waits_no_longer_than_a_request_may_take
+    a_peer_that_reads_nothing_does_not_hold_the_end_up;
+}
+
+async fn goaway_splits_streams_at_the_last_one(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 4).await;
     link.send(0..6);
     let streams = peer.requests(4).await;
     peer.goaway(streams[1], NO_ERROR, "").await;
@@ -26,9 +43,8 @@ async fn goaway_splits_streams_at_the_last_one() {
     peer.drain().await;
 }
 
-#[tokio::test]
-async fn goaway_in_two_steps() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+async fn goaway_in_two_steps(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 4).await;
     link.send(0..2);
     let streams = peer.requests(2).await;
     peer.goaway(u32::MAX >> 1, NO_ERROR, "").await;
@@ -43,9 +59,8 @@ async fn goaway_in_two_steps() {
     assert_eq!(ended.going_away.len(), 1);
 }
 
-#[tokio::test]
-async fn goaway_with_an_error_gives_its_reason() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+async fn goaway_with_an_error_gives_its_reason(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 4).await;
     link.send(0..2);
     let streams = peer.requests(2).await;
     let data = format!("{{\"reason\":\"TooManyBad\"}}\u{7}{}", "x ".repeat(300));
@@ -62,9 +77,8 @@ async fn goaway_with_an_error_gives_its_reason() {
     assert!(ended.calm);
 }
 
-#[tokio::test]
-async fn what_could_be_an_address_or_a_token_is_left_out_of_a_reason() {
-    let (link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+async fn what_could_be_an_address_or_a_token_is_left_out_of_a_reason(config: Config) {
+    let (link, mut peer) = Link::with_peer(&config, 4).await;
     let (fid, jwt) = (
         "cLzT1_abcdefghijklmnop",
         "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOiJURUFNIn0.c2ln",
@@ -80,9 +94,8 @@ async fn what_could_be_an_address_or_a_token_is_left_out_of_a_reason() {
     peer.drain().await;
 }
 
-#[tokio::test]
-async fn goaway_on_an_idle_connection_ends_it() {
-    let (link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+async fn goaway_on_an_idle_connection_ends_it(config: Config) {
+    let (link, mut peer) = Link::with_peer(&config, 4).await;
     peer.goaway(0, NO_ERROR, "{\"reason\":\"IdleTimeout\"}")
         .await;
     let ended = link.end().await;
@@ -91,9 +104,8 @@ async fn goaway_on_an_idle_connection_ends_it() {
     peer.drain().await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn streams_open_at_a_goaway_still_time_out() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 4).await;
+async fn streams_open_at_a_goaway_still_time_out(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 4).await;
     link.send([0]);
     let stream = peer.request().await;
     peer.goaway(stream, NO_ERROR, "").await;
@@ -103,9 +115,8 @@ async fn streams_open_at_a_goaway_still_time_out() {
     peer.drain().await;
 }
 
-#[tokio::test]
-async fn a_peer_that_goes_leaves_what_was_written_unknown() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 3).await;
+async fn a_peer_that_goes_leaves_what_was_written_unknown(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 3).await;
     link.send(0..5);
     let streams = peer.requests(3).await;
     peer.ok(streams[0]).await;
@@ -122,22 +133,20 @@ async fn a_peer_that_goes_leaves_what_was_written_unknown() {
     assert_eq!(ended.lost(4), Lost::NotSent);
 }
 
-#[tokio::test]
-async fn a_peer_that_goes_while_idle() {
-    let (link, peer) = Link::with_peer(&Config::default(), 3).await;
+async fn a_peer_that_goes_while_idle(config: Config) {
+    let (link, peer) = Link::with_peer(&config, 3).await;
     drop(peer);
     assert_eq!(link.end().await.label(), "peer_closed");
 }
 
-#[tokio::test]
-async fn a_violation_of_the_protocol_ends_the_connection() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 1).await;
+async fn a_violation_of_the_protocol_ends_the_connection(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 1).await;
     link.send(0..2);
     peer.request().await;
     // HEADERS on a stream nobody opened.
     peer.ok(1001).await;
     let goaway = peer.expect(GOAWAY).await;
-    assert_eq!(goaway.payload[4..], 1_u32.to_be_bytes());
+    assert_eq!(goaway.payload[4..8], 1_u32.to_be_bytes());
     let ended = link.end().await;
     assert_eq!(ended.label(), "protocol");
     assert!(ended.going_away.is_empty());
@@ -145,9 +154,8 @@ async fn a_violation_of_the_protocol_ends_the_connection() {
     assert_eq!(ended.lost(1), Lost::NotSent);
 }
 
-#[tokio::test]
-async fn close_finishes_what_was_taken_and_says_goaway() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 2).await;
+async fn close_finishes_what_was_taken_and_says_goaway(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 2).await;
     link.send(0..3);
     let streams = peer.requests(2).await;
     link.close();
@@ -164,9 +172,8 @@ async fn close_finishes_what_was_taken_and_says_goaway() {
     assert_eq!(goaway.payload[4..8], NO_ERROR.to_be_bytes());
 }
 
-#[tokio::test]
-async fn dropping_the_last_sender_closes() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 2).await;
+async fn dropping_the_last_sender_closes(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 2).await;
     link.send([0]);
     link.sender = None;
     let stream = peer.request().await;
@@ -176,9 +183,8 @@ async fn dropping_the_last_sender_closes() {
     assert_eq!(ended.status(0), 200);
 }
 
-#[tokio::test(start_paused = true)]
-async fn close_waits_no_longer_than_a_request_may_take() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 1).await;
+async fn close_waits_no_longer_than_a_request_may_take(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 1).await;
     let start = tokio::time::Instant::now();
     link.send(0..2);
     peer.request().await;
@@ -191,10 +197,9 @@ async fn close_waits_no_longer_than_a_request_may_take() {
     assert!(peer.drain().await.iter().all(|frame| frame.kind != HEADERS));
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_reads_nothing_does_not_hold_the_end_up() {
+async fn a_peer_that_reads_nothing_does_not_hold_the_end_up(config: Config) {
     let (ours, theirs) = tokio::io::duplex(256);
-    let mut link = Link::over(ours, &Config::default()).await;
+    let mut link = Link::over(ours, &config).await;
     let peer = Peer::start(theirs, 100).await;
     link.limit(100).await;
     link.send(0..20);

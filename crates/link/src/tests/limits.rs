@@ -3,9 +3,20 @@
 use super::peer::{CANCEL, DATA, END_STREAM, HEADERS, RST_STREAM};
 use super::*;
 
-#[tokio::test(start_paused = true)]
-async fn a_batch_beyond_the_limit_waits_in_order() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 3).await;
+on_each_engine! {
+    #[tokio::test(start_paused = true)]
+    a_batch_beyond_the_limit_waits_in_order
+    the_limit_follows_settings_up_and_down
+    before_settings_no_stream_is_opened
+    waiting_too_long_for_a_stream_is_not_sent
+    a_body_goes_out_in_pieces_as_the_peers_window_allows
+    a_window_that_stays_shut_sends_nothing;
+    #[tokio::test]
+    a_full_queue_gives_batches_back;
+}
+
+async fn a_batch_beyond_the_limit_waits_in_order(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 3).await;
     link.send(0..10);
     let mut streams = peer.requests(3).await;
     assert!(peer.silent(HEADERS, seconds(1)).await);
@@ -23,9 +34,8 @@ async fn a_batch_beyond_the_limit_waits_in_order() {
     link.end().await.result.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn the_limit_follows_settings_up_and_down() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 1).await;
+async fn the_limit_follows_settings_up_and_down(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 1).await;
     link.send(0..3);
     let first = peer.request().await;
     assert!(peer.silent(HEADERS, seconds(1)).await);
@@ -56,10 +66,9 @@ async fn the_limit_follows_settings_up_and_down() {
     assert_eq!(ended.limits, [1, 500, 1, 0, 500]);
 }
 
-#[tokio::test(start_paused = true)]
-async fn before_settings_no_stream_is_opened() {
+async fn before_settings_no_stream_is_opened(config: Config) {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let mut link = Link::over(ours, &Config::default()).await;
+    let mut link = Link::over(ours, &config).await;
     link.send(0..3);
     let mut peer = Peer::mute(theirs).await;
     assert!(peer.silent(HEADERS, seconds(5)).await);
@@ -76,11 +85,10 @@ async fn before_settings_no_stream_is_opened() {
     assert_eq!(link.end().await.limits, [2]);
 }
 
-#[tokio::test]
-async fn a_full_queue_gives_batches_back() {
+async fn a_full_queue_gives_batches_back(config: Config) {
     let config = Config {
         queue_max: 4,
-        ..Config::default()
+        ..config
     };
     let (mut link, mut peer) = Link::with_peer(&config, 1).await;
     link.send([0]);
@@ -109,11 +117,10 @@ async fn a_full_queue_gives_batches_back() {
     link.end().await.result.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn waiting_too_long_for_a_stream_is_not_sent() {
+async fn waiting_too_long_for_a_stream_is_not_sent(config: Config) {
     let config = Config {
         request_timeout: seconds(10),
-        ..Config::default()
+        ..config
     };
     let (mut link, mut peer) = Link::with_peer(&config, 1).await;
     let start = tokio::time::Instant::now();
@@ -137,9 +144,8 @@ async fn waiting_too_long_for_a_stream_is_not_sent() {
     assert_eq!(ended.status(3), 200);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_body_goes_out_in_pieces_as_the_peers_window_allows() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 10).await;
+async fn a_body_goes_out_in_pieces_as_the_peers_window_allows(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 10).await;
     peer.initial_window(0).await;
     // The next limit comes behind it.
     peer.settings(9).await;
@@ -163,9 +169,8 @@ async fn a_body_goes_out_in_pieces_as_the_peers_window_allows() {
 }
 
 /// Not sent whole is not processed: it may go elsewhere, and must not go out here any more.
-#[tokio::test(start_paused = true)]
-async fn a_window_that_stays_shut_sends_nothing() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 10).await;
+async fn a_window_that_stays_shut_sends_nothing(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 10).await;
     peer.initial_window(50).await;
     peer.settings(9).await;
     link.limit(9).await;

@@ -1,5 +1,26 @@
-//! The link against a scripted peer over a pipe. Each test ends with [`Link::end`], which checks that every key
-//! handed over was answered exactly once.
+//! The link against a scripted peer over a pipe, on each engine. Each test ends with [`Link::end`], which checks that
+//! every key handed over was answered exactly once.
+
+/// Runs functions of a configuration as tests, once on each engine.
+macro_rules! on_each_engine {
+    ($(#[$test:meta] $($name:ident)+;)+) => {$($(
+        mod $name {
+            use crate::{Config, Engine};
+
+            #[$test]
+            async fn h2() {
+                let engine = Engine::H2;
+                super::$name(Config { engine, ..Config::default() }).await;
+            }
+
+            #[$test]
+            async fn lean() {
+                let engine = Engine::Lean;
+                super::$name(Config { engine, ..Config::default() }).await;
+            }
+        }
+    )+)+};
+}
 
 mod answers;
 mod dialling;
@@ -20,8 +41,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use crate::wire::Io;
-use crate::{Answer, Config, Event, Lost, Request, Response, Result, Sender, connect};
+use crate::{Answer, Config, Event, Io, Lost, Request, Response, Result, Sender, connect};
 use peer::Peer;
 
 /// Longest wait for anything that must come; in paused time it passes at once.

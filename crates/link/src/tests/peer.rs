@@ -38,7 +38,11 @@ impl Frame {
     }
 }
 
-pub(super) struct Peer(DuplexStream);
+pub(super) struct Peer {
+    io: DuplexStream,
+    /// It has said SETTINGS, which come before anything else.
+    begun: bool,
+}
 
 impl Peer {
     pub(super) async fn start(io: DuplexStream, streams: u32) -> Peer {
@@ -52,11 +56,12 @@ impl Peer {
         let mut preface = [0; 24];
         io.read_exact(&mut preface).await.unwrap();
         assert_eq!(&preface, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
-        Peer(io)
+        Peer { io, begun: false }
     }
 
     pub(super) async fn begin(&mut self, streams: u32) {
         self.settings(streams).await;
+        self.begun = true;
         // No test has to think of the connection's window.
         self.write(WINDOW_UPDATE, 0, 0, &(1_u32 << 30).to_be_bytes())
             .await;
@@ -100,26 +105,26 @@ impl Peer {
         frame.extend([kind, flags]);
         frame.extend(stream.to_be_bytes());
         frame.extend(payload);
-        self.0.write_all(&frame).await
+        self.io.write_all(&frame).await
     }
 
-    /// The next frame; SETTINGS are acknowledged on the way. `None` at the end of the stream.
+    /// The next frame; SETTINGS are acknowledged on the way, by a peer that has said its own. `None` at the end of the stream.
     pub(super) async fn read(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
-        let read = timeout(super::PATIENCE, self.0.read_exact(&mut head)).await;
+        let read = timeout(super::PATIENCE, self.io.read_exact(&mut head)).await;
         read.expect("a frame or the end in time").ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
         let mut payload = vec![0; length as usize];
-        self.0.read_exact(&mut payload).await.ok()?;
+        self.io.read_exact(&mut payload).await.ok()?;
         let frame = Frame {
             kind: head[3],
             flags: head[4],
             stream: u32::from_be_bytes(head[5..].try_into().unwrap()),
             payload,
         };
-        if frame.kind == SETTINGS && frame.flags & ACK == 0 {
+        if self.begun && frame.kind == SETTINGS && frame.flags & ACK == 0 {
             // The link may have gone meanwhile.
-            self.0
+            self.io
                 .write_all(&[0, 0, 0, SETTINGS, ACK, 0, 0, 0, 0])
                 .await
                 .ok();

@@ -3,9 +3,20 @@
 use super::peer::{CANCEL, DATA, END_STREAM, HEADERS, PING, RST_STREAM};
 use super::*;
 
-#[tokio::test(start_paused = true)]
-async fn no_answer_in_time_is_unknown_and_the_stream_is_reset_later() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+on_each_engine! {
+    #[tokio::test(start_paused = true)]
+    no_answer_in_time_is_unknown_and_the_stream_is_reset_later
+    a_peer_that_answers_others_is_not_silent
+    a_peer_without_settings_is_given_up_and_was_sent_nothing
+    late_answers_are_dropped_without_a_reset
+    a_connection_outlives_many_lost_answers
+    a_silent_peer_is_pinged_and_lives_by_its_answers
+    an_unanswered_ping_ends_the_connection
+    without_ping_after_there_is_none;
+}
+
+async fn no_answer_in_time_is_unknown_and_the_stream_is_reset_later(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 100).await;
     let start = tokio::time::Instant::now();
     link.send([1, 2]);
     let streams = peer.requests(2).await;
@@ -27,9 +38,8 @@ async fn no_answer_in_time_is_unknown_and_the_stream_is_reset_later() {
 }
 
 /// One stream of many is the push's trouble, not the connection's.
-#[tokio::test(start_paused = true)]
-async fn a_peer_that_answers_others_is_not_silent() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+async fn a_peer_that_answers_others_is_not_silent(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 100).await;
     link.send([1, 2]);
     let streams = peer.requests(2).await;
     tokio::time::sleep(seconds(1)).await;
@@ -50,10 +60,9 @@ async fn a_peer_that_answers_others_is_not_silent() {
     assert_eq!(ended.lost(3), Lost::Unknown);
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_peer_without_settings_is_given_up_and_was_sent_nothing() {
+async fn a_peer_without_settings_is_given_up_and_was_sent_nothing(config: Config) {
     let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let mut link = Link::over(ours, &Config::default()).await;
+    let mut link = Link::over(ours, &config).await;
     let start = tokio::time::Instant::now();
     link.send(0..3);
     let mut peer = Peer::mute(theirs).await;
@@ -66,9 +75,8 @@ async fn a_peer_without_settings_is_given_up_and_was_sent_nothing() {
     assert!(peer.drain().await.iter().all(|frame| frame.kind != HEADERS));
 }
 
-#[tokio::test(start_paused = true)]
-async fn late_answers_are_dropped_without_a_reset() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+async fn late_answers_are_dropped_without_a_reset(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 100).await;
     link.send(0..100);
     let streams = peer.requests(100).await;
     link.answers(100).await;
@@ -93,9 +101,8 @@ async fn late_answers_are_dropped_without_a_reset() {
 }
 
 /// More resets and forgotten streams than `h2` would take by default.
-#[tokio::test(start_paused = true)]
-async fn a_connection_outlives_many_lost_answers() {
-    let (mut link, mut peer) = Link::with_peer(&Config::default(), 500).await;
+async fn a_connection_outlives_many_lost_answers(config: Config) {
+    let (mut link, mut peer) = Link::with_peer(&config, 500).await;
     for round in 0..4 {
         link.send(round * 500..round * 500 + 500);
         let streams = peer.requests(500).await;
@@ -118,16 +125,15 @@ async fn a_connection_outlives_many_lost_answers() {
     assert_eq!(ended.status(9_000), 200);
 }
 
-fn pinging() -> Config {
+fn pinging(config: Config) -> Config {
     Config {
         ping_after: Some(seconds(60)),
-        ..Config::default()
+        ..config
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_silent_peer_is_pinged_and_lives_by_its_answers() {
-    let (link, mut peer) = Link::with_peer(&pinging(), 100).await;
+async fn a_silent_peer_is_pinged_and_lives_by_its_answers(config: Config) {
+    let (link, mut peer) = Link::with_peer(&pinging(config), 100).await;
     let start = tokio::time::Instant::now();
     for minute in 1..=5 {
         let ping = peer.expect(PING).await;
@@ -144,11 +150,10 @@ async fn a_silent_peer_is_pinged_and_lives_by_its_answers() {
     link.end().await.result.unwrap();
 }
 
-#[tokio::test(start_paused = true)]
-async fn an_unanswered_ping_ends_the_connection() {
+async fn an_unanswered_ping_ends_the_connection(config: Config) {
     let config = Config {
         request_timeout: seconds(1000),
-        ..pinging()
+        ..pinging(config)
     };
     let (mut link, mut peer) = Link::with_peer(&config, 2).await;
     let start = tokio::time::Instant::now();
@@ -164,9 +169,8 @@ async fn an_unanswered_ping_ends_the_connection() {
     assert!(peer.drain().await.iter().any(|frame| frame.kind == PING));
 }
 
-#[tokio::test(start_paused = true)]
-async fn without_ping_after_there_is_none() {
-    let (link, mut peer) = Link::with_peer(&Config::default(), 100).await;
+async fn without_ping_after_there_is_none(config: Config) {
+    let (link, mut peer) = Link::with_peer(&config, 100).await;
     assert!(peer.silent(PING, seconds(100)).await);
     link.close();
     link.end().await.result.unwrap();

@@ -8,7 +8,7 @@ use h2::client::{ResponseFuture, SendRequest};
 use h2::{Reason, RecvStream};
 use http::{HeaderMap, Request, StatusCode};
 
-use crate::body::Body;
+use super::body::Body;
 use crate::{Lost, Response};
 
 /// Waits for the head of the answer, then gathers its body.

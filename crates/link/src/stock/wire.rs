@@ -12,10 +12,7 @@ use std::task::{Context, Poll, ready};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// What a connection runs over: TLS, or a pipe in tests.
-pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+use crate::Io;
 
 /// One of two handles, `h2`'s and the driver's. Both are used by one task only, so the lock is never contended.
 #[derive(Clone)]
@@ -26,6 +23,8 @@ struct Buffered {
     /// `pending[written..]` still has to be written; never longer than `limit`.
     pending: Vec<u8>,
     written: usize,
+    /// Something was written since the stream below was last flushed: TLS keeps what the socket does not take.
+    unflushed: bool,
     limit: usize,
     bytes_read: u64,
 }
@@ -38,6 +37,7 @@ impl Wire {
             io: Box::new(io),
             pending: Vec::with_capacity(limit),
             written: 0,
+            unflushed: false,
             limit,
             bytes_read: 0,
         })))
@@ -46,11 +46,12 @@ impl Wire {
     /// Writes out what has gathered, and flushes the stream below.
     pub(crate) fn poll_write_out(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut inner = self.0.lock();
-        if inner.pending.is_empty() {
-            return Poll::Ready(Ok(()));
-        }
         ready!(inner.poll_empty(cx))?;
-        Pin::new(&mut inner.io).poll_flush(cx)
+        if inner.unflushed {
+            ready!(Pin::new(&mut inner.io).poll_flush(cx))?;
+            inner.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Bytes the peer has sent so far: whether it lives.
@@ -68,6 +69,7 @@ impl Buffered {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.written += count;
+            self.unflushed = true;
         }
         self.pending.clear();
         self.written = 0;

@@ -7,20 +7,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::Instant;
 
-use crate::body::{Bodies, Body};
-use crate::exchange::Exchange;
+use super::body::{Bodies, Body};
+use super::exchange::Exchange;
+use crate::Lost;
+use crate::owed::{Books, Expired, Fate, Owed};
+use crate::protocol::Answers;
 use crate::signal::Signal;
-use crate::{Answer, Lost};
 
 pub(crate) struct Slots {
     signal: Arc<Signal>,
     bodies: Arc<Bodies>,
     slots: Vec<Slot>,
     free: Vec<usize>,
-    /// Streams whose request has had no answer yet.
-    unanswered: usize,
-    /// When a stream's answer came last, in time or late.
-    heard_at: Instant,
+    books: Books,
     answer_bytes_max: usize,
 }
 
@@ -31,20 +30,7 @@ struct Slot {
 
 struct Open {
     exchange: Exchange,
-    key: u32,
-    opened_at: Instant,
-    deadline: Instant,
-    /// Its request has been answered as lost; the stream may still end by itself. Resetting it at once would
-    /// cost the connection when answers are late by the hundred: `h2` and peers count resets.
-    late: bool,
-}
-
-/// What [`Slots::expire`] found.
-pub(crate) struct Expired {
-    /// The next deadline.
-    pub(crate) next: Option<Instant>,
-    /// A request's time was over, and no stream had an answer since its own was opened.
-    pub(crate) is_silent: bool,
+    owed: Owed,
 }
 
 impl Slots {
@@ -55,8 +41,7 @@ impl Slots {
             bodies: Bodies::new(most),
             slots: Vec::new(),
             free: Vec::new(),
-            unanswered: 0,
-            heard_at: Instant::now(),
+            books: Books::new(),
             answer_bytes_max,
         }
     }
@@ -67,7 +52,7 @@ impl Slots {
     }
 
     pub(crate) fn unanswered(&self) -> usize {
-        self.unanswered
+        self.books.unanswered()
     }
 
     /// A free slot, for a request with this body. The caller keeps [`Slots::open`] below the number of slots there
@@ -94,23 +79,17 @@ impl Slots {
         stream: (u32, Exchange),
         now: Instant,
         deadline: Instant,
-        answers: &mut Vec<Answer>,
+        answers: Answers<'_>,
     ) {
         let (key, exchange) = stream;
-        self.slots[index].open = Some(Open {
-            exchange,
-            key,
-            opened_at: now,
-            deadline,
-            late: false,
-        });
-        self.unanswered += 1;
+        let owed = self.books.owe(key, now, deadline);
+        self.slots[index].open = Some(Open { exchange, owed });
         // The first poll hands the waker over.
         self.poll_slot(index, now, answers);
     }
 
     /// Polls the streams woken since the last call. `true` when one has ended.
-    pub(crate) fn poll_woken(&mut self, now: Instant, answers: &mut Vec<Answer>) -> bool {
+    pub(crate) fn poll_woken(&mut self, now: Instant, answers: Answers<'_>) -> bool {
         let before = self.open();
         for word in 0..self.signal.words() {
             let mut marks = self.signal.take_word(word);
@@ -122,7 +101,7 @@ impl Slots {
         self.open() < before
     }
 
-    fn poll_slot(&mut self, index: usize, now: Instant, answers: &mut Vec<Answer>) {
+    fn poll_slot(&mut self, index: usize, now: Instant, answers: Answers<'_>) {
         // A stream's last wake-up may come after its end.
         let Some(slot) = self.slots.get_mut(index) else {
             return;
@@ -132,14 +111,7 @@ impl Slots {
         let Poll::Ready(result) = open.exchange.poll(&mut cx, self.answer_bytes_max) else {
             return;
         };
-        if result.is_ok() {
-            self.heard_at = now;
-        }
-        if !open.late {
-            let key = open.key;
-            answers.push(Answer { key, result });
-            self.unanswered -= 1;
-        }
+        self.books.settle(&open.owed, result, now, answers);
         slot.open = None;
         self.free.push(index);
     }
@@ -149,46 +121,30 @@ impl Slots {
         &mut self,
         now: Instant,
         grace: Duration,
-        answers: &mut Vec<Answer>,
+        answers: Answers<'_>,
     ) -> Expired {
-        let mut next: Option<Instant> = None;
-        let mut is_silent = false;
+        let mut expired = Expired::default();
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let Some(open) = &mut slot.open else { continue };
-            if open.deadline <= now {
-                if open.late {
-                    slot.open = None;
-                    self.free.push(index);
-                    continue;
-                }
-                let why = unanswered(&self.bodies, index);
-                answers.push(lost(open.key, why));
-                self.unanswered -= 1;
-                is_silent |= self.heard_at <= open.opened_at;
-                if why == Lost::NotSent {
-                    // It goes on elsewhere, and must not be sent here, too.
-                    slot.open = None;
-                    self.free.push(index);
-                    continue;
-                }
-                open.late = true;
-                open.deadline = now + grace;
+            let why = || unanswered(&self.bodies, index);
+            let time = (now, grace);
+            let books = &mut self.books;
+            if books.expire(&mut open.owed, why, time, &mut expired, answers) == Fate::Reset {
+                slot.open = None;
+                self.free.push(index);
             }
-            next = Some(next.map_or(open.deadline, |earliest| earliest.min(open.deadline)));
         }
-        Expired { next, is_silent }
+        expired
     }
 
     /// Ends every stream; requests without an answer are lost.
-    pub(crate) fn abandon(&mut self, answers: &mut Vec<Answer>) {
+    pub(crate) fn abandon(&mut self, answers: Answers<'_>) {
         for (index, slot) in self.slots.drain(..).enumerate() {
             let Some(open) = slot.open else { continue };
-            if !open.late {
-                answers.push(lost(open.key, unanswered(&self.bodies, index)));
-            }
+            let why = unanswered(&self.bodies, index);
+            self.books.lose(&open.owed, why, answers);
         }
         self.free.clear();
-        self.unanswered = 0;
     }
 }
 
@@ -197,12 +153,5 @@ fn unanswered(bodies: &Bodies, slot: usize) -> Lost {
     match bodies.is_held(slot) {
         true => Lost::NotSent,
         false => Lost::Unknown,
-    }
-}
-
-pub(crate) fn lost(key: u32, why: Lost) -> Answer {
-    Answer {
-        key,
-        result: Err(why),
     }
 }

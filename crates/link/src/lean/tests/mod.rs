@@ -1,0 +1,1 @@
+//! The session by itself: each requirement of the RFC, by section.
