@@ -102,7 +102,9 @@ impl Lean {
                 failed => {
                     // TLS may have sent some of it before it failed, and does not say how much.
                     out.advance(out.bytes().len());
-                    let error = failed.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into());
+                    let error = failed
+                        .err()
+                        .unwrap_or_else(|| io::ErrorKind::WriteZero.into());
                     return Poll::Ready(Err(error));
                 }
             }
