@@ -9,22 +9,26 @@ pub mod answers;
 pub mod bodies;
 mod campaigns;
 mod door;
+mod frames;
 pub mod headers;
 pub mod hpack;
 pub mod jwt;
 pub mod mutation;
+pub mod session;
 pub mod uploads;
+mod written;
 
 /// A target: it panics when the input shows that a rule does not hold.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their corpora.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("answers", answers::run),
     ("bodies", bodies::run),
     ("headers", headers::run),
     ("hpack", hpack::run),
     ("jwt", jwt::run),
+    ("session", session::run),
     ("uploads", uploads::run),
 ];
 

@@ -31,6 +31,13 @@ fn hex(digits: &str) -> Vec<u8> {
     digits.chunks(2).map(octet).collect()
 }
 
+/// A string in the Huffman code.
+fn encode(string: &[u8]) -> Vec<u8> {
+    let mut coded = Vec::new();
+    super::huffman::encode(string, &mut coded);
+    coded
+}
+
 fn fields(known: &[(&str, &str)]) -> Fields {
     let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
     known.iter().map(owned).collect()

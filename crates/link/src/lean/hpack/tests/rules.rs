@@ -2,8 +2,8 @@
 
 use std::time::Instant;
 
-use super::super::{Broken, Decoder, FIELD_OVERHEAD, Fault, TABLE_BYTES, huffman, integer};
-use super::{LIST_MAX, decode, fields, hex};
+use super::super::{Broken, Decoder, FIELD_OVERHEAD, Fault, TABLE_BYTES, integer};
+use super::{LIST_MAX, decode, encode, fields, hex};
 
 fn fresh() -> Decoder {
     Decoder::new(TABLE_BYTES, LIST_MAX)
@@ -183,7 +183,7 @@ fn a_list_too_long_still_counts_for_the_table() {
 fn added(value_bytes: usize, coded: bool) -> Vec<u8> {
     let value = vec![b'0'; value_bytes];
     let (pattern, value) = match coded {
-        true => (0x80, huffman::encode(&value)),
+        true => (0x80, encode(&value)),
         false => (0, value),
     };
     let mut block = hex("4001 61");
