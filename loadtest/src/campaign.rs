@@ -36,10 +36,13 @@ pub(crate) async fn run(bench: &Bench, args: &Args) -> anyhow::Result<Report> {
         bench.setup.payload
     ));
     for number in 1..=args.rounds {
-        bench.progress.phase(format!("round {number}, floor"));
-        let floor =
-            floor::any(bench, &world.apps[0], devices.clamp(20_000, 400_000) as u64).await?;
         world.new_books(&world.apps[0], &mut report).await?;
+        bench.progress.phase(format!("round {number}, floor"));
+        let providers = &world.apps[0].providers;
+        let requests = devices.clamp(20_000, 400_000) as u64;
+        let floor = floor::any(bench, providers, requests).await?;
+        // Those were not the gateway's.
+        providers.control.forget().await?;
         bench.progress.phase(format!("round {number}"));
         let row = round(&world, args, &floor, &mut report).await?;
         report.rows.push(row);

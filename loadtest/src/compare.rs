@@ -146,20 +146,16 @@ fn figures(a: &[f64], b: &[f64]) -> Vec<Figure> {
         (least, most)
     };
     let ((a_least, a_most), (b_least, b_most)) = (spread(a), spread(b));
-    let mut median_b = Figure::beside("B", median(b), median(a));
-    // The columns say A, not floor.
-    let ratio = median_b.ratio.take();
-    median_b.floor = None;
-    let mut figures = vec![
-        Figure::new("A", median(a)),
+    let (a_median, b_median) = (median(a), median(b));
+    vec![
+        Figure::new("A", a_median),
         Figure::new("A least", a_least),
         Figure::new("A most", a_most),
-        median_b,
+        Figure::new("B", b_median),
         Figure::new("B least", b_least),
         Figure::new("B most", b_most),
-    ];
-    figures.extend(ratio.map(|ratio| Figure::new("B to A", ratio)));
-    figures
+        Figure::new("B to A", b_median / a_median),
+    ]
 }
 
 fn median(values: &[f64]) -> f64 {

@@ -117,6 +117,7 @@ fn main() -> anyhow::Result<()> {
     bench.progress.done();
     let mut report = performed?;
     report.command = std::env::args().collect::<Vec<_>>().join(" ");
+    report.settings = cli.setup.list();
     if let Some(file) = &cli.html {
         let page = report::page(&report);
         std::fs::write(file, page).with_context(|| format!("writing {}", file.display()))?;

@@ -97,10 +97,12 @@ async fn beside(
     let before = campaign.now().await?;
     let with = receipts(world, args, report, "beside a campaign").await?;
     let now = campaign.now().await?;
-    if now["state"] != "running" {
-        report.faults.push("the campaign ended too soon".to_owned());
+    if now["state"] == "running" {
+        campaign.command("cancel").await?;
+    } else {
+        let fault = "the campaign ended too soon: more --devices, or fewer --seconds";
+        report.faults.push(fault.to_owned());
     }
-    campaign.command("cancel").await?;
     let delivered = |at: &Value| at["counts"]["delivered"].as_f64().unwrap_or(0.0);
     let rate = (delivered(&now) - delivered(&before)) / args.seconds as f64;
     let p99 = with.quantile(0.99);

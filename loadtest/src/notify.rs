@@ -105,7 +105,17 @@ async fn round(world: &World, args: &Args, report: &mut Report) -> anyhow::Resul
     let cpu = (world.gateway.cpu()? - cpu).as_secs_f64() * 1e6;
     let totals = app.providers.control.totals().await?;
     let pushes = (app.providers.control.accepted().await? - accepted) as f64;
-    heard.faults(args, both(&totals, |side| side.requests), report);
+    let requests = both(&totals, |side| side.requests);
+    // Devices that were found dead have no more pushes.
+    if world.spec.dead_percent == 0.0 && requests < heard.taken * args.users as u64 {
+        report.faults.push(format!(
+            "{} calls were taken, {requests} pushes came to the providers",
+            heard.taken
+        ));
+    }
+    if let Some(status) = heard.odd {
+        report.faults.push(format!("a call was answered {status}"));
+    }
     let mut figures = vec![
         Figure::new("calls", heard.taken as f64),
         Figure::new("refused", heard.refused as f64),
@@ -167,18 +177,6 @@ impl Heard {
             }
             429 | 503 => self.refused += 1,
             other => self.odd = Some(other),
-        }
-    }
-
-    fn faults(&self, args: &Args, requests: u64, report: &mut Report) {
-        if let Some(status) = self.odd {
-            report.faults.push(format!("a call was answered {status}"));
-        }
-        let wanted = self.taken * args.users as u64;
-        if requests < wanted {
-            report.faults.push(format!(
-                "{wanted} pushes were taken, {requests} came to the providers"
-            ));
         }
     }
 

@@ -50,10 +50,9 @@ impl Providers {
         for listener in ["--apns", "--fcm", "--oauth", "--control"] {
             arguments.extend([listener, any]);
         }
-        arguments.extend(["--dead-prefix", DEAD]);
         match bench.setup.fast {
             true => arguments.push("--fast"),
-            false => arguments.extend(["--book-entries", &entries]),
+            false => arguments.extend(["--dead-prefix", DEAD, "--book-entries", &entries]),
         }
         if let Some(latency) = &bench.setup.latency {
             arguments.extend(["--latency", latency]);

@@ -24,6 +24,16 @@ pub(crate) enum Codec {
     Lean,
 }
 
+impl Codec {
+    /// Of the configuration.
+    const fn word(self) -> &'static str {
+        match self {
+            Codec::H2 => "h2",
+            Codec::Lean => "lean",
+        }
+    }
+}
+
 /// The same for every command.
 #[derive(Clone, Debug, clap::Args)]
 #[command(next_help_heading = "Gateway and providers")]
@@ -57,6 +67,28 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
+    /// As a report shows it.
+    pub(crate) fn list(&self) -> Vec<(&'static str, String)> {
+        let or = |text: &Option<String>, other: &str| text.as_deref().unwrap_or(other).to_owned();
+        let codec = self
+            .codec
+            .map(Codec::word)
+            .unwrap_or("the gateway's default");
+        vec![
+            ("provider", format!("{:?}", self.provider).to_lowercase()),
+            ("payload", format!("{} bytes", self.payload)),
+            ("provider's latency", or(&self.latency, "none")),
+            (
+                "simulators",
+                if self.fast { "fast" } else { "ordinary" }.to_owned(),
+            ),
+            ("sender threads", self.sender_threads.to_string()),
+            ("codec", codec.to_owned()),
+            ("gateway's processors", or(&self.gateway_cores, "any")),
+            ("simulators' processors", or(&self.simulator_cores, "any")),
+        ]
+    }
+
     /// The message whose payload to APNs has the wanted size.
     pub(crate) fn message(&self) -> Value {
         let title = "Hello";
@@ -85,11 +117,7 @@ impl Setup {
         let mut settings = Settings::default();
         settings.set("", &format!("sender_threads = {}", self.sender_threads));
         if let Some(codec) = self.codec {
-            let word = match codec {
-                Codec::H2 => "h2",
-                Codec::Lean => "lean",
-            };
-            settings.set("link", &format!("codec = \"{word}\""));
+            settings.set("link", &format!("codec = \"{}\"", codec.word()));
         }
         settings
     }

@@ -151,7 +151,7 @@ fn row(
     let calls = latencies.count();
     let cpu = (now.cpu - before.cpu).as_secs_f64();
     Row::new(
-        format!("from {:.1} min", (time * part).as_secs_f64() / 60.0),
+        from(time * part),
         vec![
             Figure::new("calls", calls as f64),
             Figure::new("refused", refused as f64),
@@ -163,4 +163,12 @@ fn row(
             Figure::new("files", now.files as f64),
         ],
     )
+}
+
+fn from(start: Duration) -> String {
+    let seconds = start.as_secs_f64();
+    match seconds < 600.0 {
+        true => format!("from {seconds:.1} s"),
+        false => format!("from {:.0} min", seconds / 60.0),
+    }
 }

@@ -10,9 +10,11 @@ use fanfare_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::fleet::Spec;
+use crate::provider::{Listed, Providers};
 use crate::report::{Figure, Report, Row};
 use crate::setup::{Bench, Provider};
-use crate::world::{App, Plan, World};
+use crate::watch::{Watch, Watched};
 
 /// Connections, and streams of each.
 const CONNECTIONS: usize = 4;
@@ -40,8 +42,15 @@ pub(crate) struct Floor {
 }
 
 pub(crate) async fn run(bench: &Bench, args: &Args) -> anyhow::Result<Report> {
-    let world = World::start(bench, Plan::new(bench, None)).await?;
-    let app = &world.apps[0];
+    let directory = tempfile::tempdir().context("making a directory")?;
+    let spec = bench.setup.spec(0);
+    let providers = Providers::start(bench, directory.path(), "floor", Listed(1), &spec).await?;
+    let watched = Watched {
+        name: "simulators".to_owned(),
+        process: providers.process.id()?,
+    };
+    let controls = vec![providers.control.clone()];
+    let watch = Watch::start(vec![watched], controls, bench.progress.clone());
     let mut report = Report::new(format!(
         "{} fixed requests of {} bytes",
         args.requests, bench.setup.payload
@@ -50,27 +59,29 @@ pub(crate) async fn run(bench: &Bench, args: &Args) -> anyhow::Result<Report> {
     for number in 1..=args.rounds {
         bench.progress.phase(format!("round {number}"));
         if has_h2load {
-            row(bench, app, args, true, &mut report).await?;
+            row(bench, &providers, args, true, &mut report).await?;
         }
         if args.own || !has_h2load {
-            row(bench, app, args, false, &mut report).await?;
+            row(bench, &providers, args, false, &mut report).await?;
         }
     }
-    // The gateway has sent nothing.
-    world.finish(0, &mut report).await?;
+    let (series, rows) = watch.stop();
+    report.series.extend(series);
+    report.rows.extend(rows);
+    providers.stop().await?;
     Ok(report)
 }
 
 async fn row(
     bench: &Bench,
-    app: &App,
+    providers: &Providers,
     args: &Args,
     by_h2load: bool,
     report: &mut Report,
 ) -> anyhow::Result<()> {
-    let control = &app.providers.control;
-    let (accepted, cpu) = (control.accepted().await?, app.providers.cpu()?);
-    let request = Request::to(bench, app).await?;
+    let control = &providers.control;
+    let (accepted, cpu) = (control.accepted().await?, providers.cpu()?);
+    let request = Request::to(bench, providers).await?;
     let floor = match by_h2load {
         true => h2load::run(&request, args.requests).await?,
         false => own::run(&request, args.requests).await?,
@@ -82,7 +93,7 @@ async fn row(
             args.requests
         ));
     }
-    let simulator = (app.providers.cpu()? - cpu).as_secs_f64() * 1e6 / args.requests as f64;
+    let simulator = (providers.cpu()? - cpu).as_secs_f64() * 1e6 / args.requests as f64;
     report.rows.push(Row::new(
         floor.name,
         vec![
@@ -95,8 +106,12 @@ async fn row(
 }
 
 /// By the best client that is there.
-pub(crate) async fn any(bench: &Bench, app: &App, requests: u64) -> anyhow::Result<Floor> {
-    let request = Request::to(bench, app).await?;
+pub(crate) async fn any(
+    bench: &Bench,
+    providers: &Providers,
+    requests: u64,
+) -> anyhow::Result<Floor> {
+    let request = Request::to(bench, providers).await?;
     match h2load::is_there() {
         true => h2load::run(&request, requests).await,
         false => own::run(&request, requests).await,
@@ -116,22 +131,22 @@ struct Request {
 
 impl Request {
     /// To APNs, or to FCM when the devices are only there.
-    async fn to(bench: &Bench, app: &App) -> anyhow::Result<Self> {
+    async fn to(bench: &Bench, providers: &Providers) -> anyhow::Result<Self> {
         match bench.setup.provider {
-            Provider::Apns | Provider::Both => Request::apns(bench, app),
-            Provider::Fcm => Request::fcm(bench, app).await,
+            Provider::Apns | Provider::Both => Request::apns(bench, providers),
+            Provider::Fcm => Request::fcm(bench, providers).await,
         }
     }
 
-    fn apns(bench: &Bench, app: &App) -> anyhow::Result<Self> {
-        let material = &app.providers.material;
+    fn apns(bench: &Bench, providers: &Providers) -> anyhow::Result<Self> {
+        let material = &providers.material;
         let key = &material.apns_key;
         let signer = Signer::new(key.p8.as_bytes(), &key.key_id, &key.team_id)?;
         let token = signer.sign(now()?)?;
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let address = bench.setup.spec(1).address(0);
+        let address = Spec::new(1, 1.0).address(0);
         Ok(Request {
-            url: format!("{}/3/device/{address:0>64}", app.providers.at.apns_url()),
+            url: format!("{}/3/device/{address}", providers.at.apns_url()),
             headers: vec![
                 header("authorization", token.expose().to_str().context("a token")?),
                 header("apns-topic", &material.topic),
@@ -142,9 +157,9 @@ impl Request {
         })
     }
 
-    async fn fcm(bench: &Bench, app: &App) -> anyhow::Result<Self> {
-        let material = &app.providers.material;
-        let file = std::fs::read(app.providers.directory.join("service-account.json"))?;
+    async fn fcm(bench: &Bench, providers: &Providers) -> anyhow::Result<Self> {
+        let material = &providers.material;
+        let file = std::fs::read(providers.directory.join("service-account.json"))?;
         let account = ServiceAccount::parse(&file)?;
         let asked = account.token_request(now()?)?;
         let authority = reqwest::Certificate::from_pem(material.ca_pem.as_bytes())?;
@@ -161,14 +176,13 @@ impl Request {
         let (status, body) = (answer.status(), answer.bytes().await?);
         let (token, _) = read_token(status, &body)?;
         let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
-        let token_of_device = bench.setup.spec(1).address(0);
         let message = json!({ "message": {
-            "token": token_of_device, "notification": bench.setup.message(),
+            "token": Spec::new(1, 0.0).address(0), "notification": bench.setup.message(),
         } });
         Ok(Request {
             url: format!(
                 "{}/v1/projects/{}/messages:send",
-                app.providers.at.fcm_url(),
+                providers.at.fcm_url(),
                 account.project_id()
             ),
             headers: vec![

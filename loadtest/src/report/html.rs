@@ -50,6 +50,10 @@ pub(crate) fn page(report: &Report) -> String {
         &mut body,
         format_args!("<p><code>{}</code></p>", escape(&report.command)),
     );
+    push(
+        &mut body,
+        format_args!("<p>{}</p>", escape(&report.settings())),
+    );
     verdict(&mut body, &report.faults);
     for rows in tables(&report.rows) {
         table(&mut body, rows);

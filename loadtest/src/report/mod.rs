@@ -6,22 +6,22 @@ mod plot;
 mod table;
 
 use anyhow::bail;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 pub(crate) use html::page;
 pub(crate) use machine::Machine;
 
 /// One figure of a row.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Figure {
     /// What and in which unit: `CPU us a push`.
     pub(crate) name: String,
     pub(crate) value: f64,
     /// The same of what any client must pay, from the same run.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) floor: Option<f64>,
     /// The figure over its floor.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ratio: Option<f64>,
 }
 
@@ -45,7 +45,7 @@ impl Figure {
 }
 
 /// One line of the report.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Row {
     pub(crate) name: String,
     /// In the order of the columns.
@@ -62,7 +62,7 @@ impl Row {
 }
 
 /// Curves with one axis go into one plot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Plot {
     Throughput,
@@ -94,7 +94,7 @@ impl Plot {
 }
 
 /// A curve.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Series {
     pub(crate) plot: Plot,
     pub(crate) name: String,
@@ -102,11 +102,13 @@ pub(crate) struct Series {
     pub(crate) points: Vec<(f64, f64)>,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(crate) struct Report {
     pub(crate) title: String,
     /// As it was typed.
     pub(crate) command: String,
+    /// Names and values, those by default among them.
+    pub(crate) settings: Vec<(&'static str, String)>,
     pub(crate) machine: Machine,
     pub(crate) rows: Vec<Row>,
     pub(crate) series: Vec<Series>,
@@ -119,11 +121,18 @@ impl Report {
         Report {
             title: title.into(),
             command: String::new(),
+            settings: Vec::new(),
             machine: Machine::here(),
             rows: Vec::new(),
             series: Vec::new(),
             faults: Vec::new(),
         }
+    }
+
+    /// The settings in a line.
+    fn settings(&self) -> String {
+        let one = |(name, value): &(&str, String)| format!("{name} {value}");
+        self.settings.iter().map(one).collect::<Vec<_>>().join(", ")
     }
 
     /// # Errors

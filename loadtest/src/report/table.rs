@@ -7,7 +7,7 @@ use super::{Figure, Report, Row};
 impl Figure {
     /// With as many digits as mean something.
     pub(crate) fn text(value: f64) -> String {
-        if value.is_nan() {
+        if !value.is_finite() {
             return "–".to_owned();
         }
         let digits = match value.abs() {
@@ -57,7 +57,11 @@ pub(super) fn tables(rows: &[Row]) -> impl Iterator<Item = &[Row]> {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}\n{}\n", self.title, self.machine)?;
+        writeln!(f, "{}\n{}", self.title, self.machine)?;
+        if !self.settings.is_empty() {
+            writeln!(f, "{}", self.settings())?;
+        }
+        writeln!(f)?;
         for rows in tables(&self.rows) {
             table(f, rows)?;
         }
