@@ -326,6 +326,7 @@ fn system_config(settings: &Settings) -> system::Config {
             ping_timeout: settings.link.ping_timeout,
             answer_bytes_max: settings.link.answer_bytes_max,
             write_buffer_bytes: settings.link.write_buffer_bytes,
+            engine: settings.link.codec,
             ..fanfare_link::Config::default()
         },
         recovery: pool::Recovery {

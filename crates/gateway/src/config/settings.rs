@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use fanfare_link::Engine;
 use fanfare_telemetry::logs;
 
 use super::campaigns::{self, Campaigns};
@@ -70,6 +71,8 @@ pub struct Cleanup {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Link {
+    /// What speaks HTTP/2 to providers.
+    pub codec: Engine,
     pub connect_timeout: Duration,
     pub reconnect_min: Duration,
     pub reconnect_max: Duration,
@@ -128,6 +131,7 @@ impl Default for Settings {
                 suspect_hold: 2 * SECOND,
             },
             link: Link {
+                codec: Engine::H2,
                 connect_timeout: 10 * SECOND,
                 reconnect_min: Duration::from_millis(100),
                 reconnect_max: 30 * SECOND,
@@ -248,6 +252,7 @@ fn cleanup(section: Section<'_>, default: &Cleanup) -> Cleanup {
 
 fn link(section: Section<'_>, default: &Link) -> Link {
     let link = Link {
+        codec: section.parsed("codec", default.codec, "h2 or lean", codec),
         connect_timeout: section.duration("connect_timeout", default.connect_timeout),
         reconnect_min: section.duration("reconnect_min", default.reconnect_min),
         reconnect_max: section.duration("reconnect_max", default.reconnect_max),
@@ -265,6 +270,14 @@ fn link(section: Section<'_>, default: &Link) -> Link {
     }
     section.finish();
     link
+}
+
+fn codec(text: &str) -> Option<Engine> {
+    match text {
+        "h2" => Some(Engine::H2),
+        "lean" => Some(Engine::Lean),
+        _ => None,
+    }
 }
 
 fn log(section: Section<'_>, default: Log) -> Log {

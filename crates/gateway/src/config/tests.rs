@@ -105,6 +105,7 @@ fn the_example_file_says_the_defaults_of_an_app() {
 #[test]
 fn the_links_defaults_are_its_own() {
     let (link, own) = (Settings::default().link, fanfare_link::Config::default());
+    assert_eq!(link.codec, own.engine);
     assert_eq!(link.connect_timeout, own.connect_timeout);
     assert_eq!(link.request_timeout, own.request_timeout);
     assert_eq!(link.streams_max, own.streams_max as usize);

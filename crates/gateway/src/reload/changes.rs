@@ -121,6 +121,12 @@ impl Shown for fanfare_link::Endpoint {
     }
 }
 
+impl Shown for fanfare_link::Engine {
+    fn shown(&self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
 impl Shown for fanfare_telemetry::logs::Format {
     fn shown(&self) -> String {
         format!("{self:?}").to_lowercase()

@@ -77,6 +77,7 @@ settings! {
     waiting cleanup.suspect_share_max = "cleanup.suspect_share_max";
     waiting cleanup.suspect_window = "cleanup.suspect_window";
     waiting cleanup.suspect_hold = "cleanup.suspect_hold";
+    waiting link.codec = "link.codec";
     waiting link.connect_timeout = "link.connect_timeout";
     waiting link.reconnect_min = "link.reconnect_min";
     waiting link.reconnect_max = "link.reconnect_max";

@@ -222,8 +222,20 @@ fn write_sandbox(
     if let Some(edit) = options.edit {
         text = edit(text);
     }
+    // `TEST_LINK_CODEC=lean` runs every test here on that codec.
+    if let Ok(codec) = std::env::var("TEST_LINK_CODEC") {
+        text = with_codec(&text, &codec);
+    }
     std::fs::write(&sandbox.config, text).expect("the configuration");
     sandbox
+}
+
+fn with_codec(text: &str, codec: &str) -> String {
+    let line = format!("[link]\ncodec = \"{codec}\"\n");
+    match text.contains("[link]\n") {
+        true => text.replacen("[link]\n", &line, 1),
+        false => format!("{text}\n{line}"),
+    }
 }
 
 /// Sends a request and reads its JSON; the status must be the one expected.

@@ -55,6 +55,15 @@ impl<T> Streams<T> {
         }
     }
 
+    /// One whose ids are nearly used up.
+    #[cfg(test)]
+    pub(super) fn starting_at(next: u32) -> Self {
+        Streams {
+            next,
+            ..Streams::new(64)
+        }
+    }
+
     pub(super) fn open(&self) -> usize {
         self.slots.len() - self.free.len()
     }

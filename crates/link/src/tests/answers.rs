@@ -22,7 +22,8 @@ on_each_engine! {
     many_long_bodies_leave_the_connection_its_windows
     refused_streams_were_not_sent_and_reset_ones_may_have_been
     an_invalid_request_is_answered_and_harms_no_other
-    a_batch_goes_out_in_few_writes;
+    a_batch_goes_out_in_few_writes
+    what_the_stream_below_keeps_goes_out_when_it_can;
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     no_wake_up_is_lost_between_threads;
     #[tokio::test(start_paused = true)]
@@ -233,6 +234,73 @@ async fn a_batch_goes_out_in_few_writes(config: Config) {
         link.close();
         link.end().await.result.unwrap();
     }
+}
+
+/// Like TLS over a full socket: it takes what is written, and the rest of it leaves only when it is flushed later.
+struct Keeping {
+    io: DuplexStream,
+    kept: Vec<u8>,
+    /// Flushes that come to nothing before one does something.
+    refuses: usize,
+}
+
+impl AsyncRead for Keeping {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Keeping {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.kept.extend_from_slice(data);
+        Poll::Ready(Ok(data.len()))
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.refuses > 0 {
+            self.refuses -= 1;
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let Keeping { io, kept, .. } = &mut *self;
+        while !kept.is_empty() {
+            let count = std::task::ready!(Pin::new(&mut *io).poll_write(cx, kept))?;
+            kept.drain(..count);
+        }
+        self.refuses = 1;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+async fn what_the_stream_below_keeps_goes_out_when_it_can(config: Config) {
+    let (io, theirs) = tokio::io::duplex(1024 * 1024);
+    let keeping = Keeping {
+        io,
+        kept: Vec::new(),
+        refuses: 1,
+    };
+    let mut link = Link::over(keeping, &config).await;
+    let mut peer = Peer::start(theirs, 100).await;
+    for key in 0..5 {
+        link.send([key]);
+        let stream = peer.request().await;
+        peer.ok(stream).await;
+        link.answers(key as usize + 1).await;
+    }
+    link.close();
+    link.end().await.result.unwrap();
 }
 
 /// Senders, driver and peer on different threads: a wake-up lost between them would stop it.

@@ -24,6 +24,7 @@ macro_rules! on_each_engine {
 
 mod answers;
 mod dialling;
+mod differential;
 mod ending;
 mod limits;
 mod peer;
