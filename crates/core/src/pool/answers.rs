@@ -170,7 +170,12 @@ impl Pool {
             }
             Next::Again | Next::At(_) if job.delivery.live.is_withdrawn() => {}
             Next::Again => self.queue(job, world.now),
-            Next::At(at) => self.queue_at(at, job),
+            Next::At(at) => {
+                if matches!(verdict, Verdict::ThrottleDevice { .. }) {
+                    job.set_aside();
+                }
+                self.queue_at(at, job);
+            }
         }
     }
 }

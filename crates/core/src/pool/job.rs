@@ -1,6 +1,6 @@
 //! A delivery inside a pool, and how it comes back from a connection.
 
-use fanfare_types::{Delivery, Finished, Lane, Outcome, Reason, Timestamp, Verdict};
+use fanfare_types::{Aside, Delivery, Finished, Lane, Outcome, Reason, Timestamp, Verdict};
 
 use crate::token::Generation;
 
@@ -12,6 +12,8 @@ pub struct Job {
     pub(crate) not_sent: u32,
     /// It tries out whether the provider takes the credential again.
     pub(crate) is_probe: bool,
+    /// It waits out a throttle of its device, and its campaign reads on beside it.
+    aside: Option<Aside>,
 }
 
 impl Job {
@@ -21,7 +23,19 @@ impl Job {
             delivery,
             not_sent: 0,
             is_probe: false,
+            aside: None,
         }
+    }
+
+    /// It waits for its device's sake, and keeps nobody else of its campaign waiting.
+    pub(super) fn set_aside(&mut self) {
+        let run = self.delivery.live.run.as_ref();
+        self.aside = run.map(|run| run.set_aside());
+    }
+
+    /// Its time has come.
+    pub(super) fn come_back(&mut self) {
+        self.aside = None;
     }
 
     /// It was taken to be handed over, and is not: another push of its campaign may leave in its place.
