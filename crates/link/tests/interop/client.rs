@@ -25,6 +25,7 @@ pub(crate) struct Client {
 struct Outcome {
     answered: u32,
     not_sent: Vec<u32>,
+    unknown: Vec<u32>,
     went_away: bool,
 }
 
@@ -103,6 +104,11 @@ impl Client {
                 Event::Streams(_) => {}
             }
         }
+        assert!(
+            outcome.unknown.is_empty(),
+            "nobody knows what became of {:?}",
+            outcome.unknown
+        );
         sender.close();
         driver.await.expect("no panic").expect("a calm end");
         outcome
@@ -117,7 +123,7 @@ impl Outcome {
                 self.answered += 1;
             }
             Err(Lost::NotSent) => self.not_sent.push(answer.key),
-            Err(Lost::Unknown) => panic!("nobody knows what became of {}", answer.key),
+            Err(Lost::Unknown) => self.unknown.push(answer.key),
         }
     }
 }
