@@ -15,8 +15,10 @@ use fanfare_store::contract::campaigns::{chunk, made, page, query, running, shar
 use fanfare_store::contract::fixtures::{NOW, app, device, ended, put, user};
 use fanfare_store::embedded::{self, Config};
 use fanfare_store::{Applied, Expect, Store};
-use fanfare_types::filter::{Field, Leaf, Test, Value};
-use fanfare_types::{Audience, CampaignId, DeviceId, Filter, Outcome, Platform, Recipient};
+use fanfare_types::filter::{DeviceView, Field, Leaf, Test, Value, compare_versions};
+use fanfare_types::{
+    Audience, CampaignId, Channel, DeviceId, Filter, Outcome, Platform, Recipient,
+};
 use futures_util::future::join_all;
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -214,7 +216,7 @@ fn step(id: CampaignId, number: u64, cursor: &mut Cursor, recipients: &[Recipien
 
 async fn live(store: &dyn Store, chunk: Chunk) {
     let (app, campaign, id) = (chunk.app.clone(), chunk.campaign, chunk.id);
-    assert_eq!(store.open(chunk).await, Ok(Opened::New));
+    assert_eq!(store.open(&chunk).await, Ok(Opened::New));
     for flush in 0..4 {
         let outcome = |n: u64| match n % 100 {
             0 => Outcome::Dead,
@@ -284,5 +286,35 @@ fn quick() -> Criterion {
         .measurement_time(Duration::from_secs(3))
 }
 
-criterion_group!(name = benches; config = quick(); targets = scans, chunks, uploads);
+/// One row under a filter. Floor: the same two comparisons without one.
+fn filters(c: &mut Criterion) {
+    let mut group = c.benchmark_group("a row under a filter");
+    group.throughput(Throughput::Elements(1));
+    let Audience::Filter(filter) = filter() else {
+        unreachable!("it is a filter");
+    };
+    let row = DeviceView {
+        platform: Platform::Ios,
+        channel: Channel::IosPush,
+        locale: Some("de-AT"),
+        app_version: Some("2.14.1"),
+        tags: &["beta", "rare"],
+        last_seen_at: NOW,
+        created_at: NOW,
+        time_zone: Some("Europe/Vienna"),
+    };
+    group.bench_function("platform and version", |b| {
+        b.iter(|| filter.matches(black_box(&row)));
+    });
+    group.bench_function("floor: the two comparisons alone", |b| {
+        b.iter(|| {
+            let row = black_box(&row);
+            row.platform.as_str() == black_box("ios")
+                && compare_versions(row.app_version.unwrap_or_default(), black_box("2.10")).is_ge()
+        });
+    });
+    group.finish();
+}
+
+criterion_group!(name = benches; config = quick(); targets = filters, scans, chunks, uploads);
 criterion_main!(benches);

@@ -132,6 +132,7 @@ pub(crate) fn encodes_for_all(live: Live) {
     ] {
         let request = codec.encode(&delivery(&live, channel), None, NOW);
         let request = request.unwrap_or_else(|reason| panic!("the door let {reason:?} in"));
+        let request = request.into_http().expect("a request");
         let is_small = channel == Channel::Fcm || request.body().len() <= 4096;
         assert!(is_small, "{} bytes for APNs", request.body().len());
         assert!(serde_json::from_slice::<Value>(request.body()).is_ok());

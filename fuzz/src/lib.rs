@@ -3,26 +3,32 @@
 //!
 //! Each target is a plain function of bytes that panics when a rule is broken. `cargo fuzz` runs them without end
 //! (see CONTRIBUTING.md); `tests/bounded.rs` runs them in every test run, over the corpus and seeded mutations of
-//! it. The corpora are text, so that a person can read and add to them.
+//! it. The corpora are text, so that a person can read and add to them; bytes are in it as hexadecimal digits.
 
 pub mod answers;
 pub mod bodies;
 mod campaigns;
 mod door;
+mod frames;
 pub mod headers;
+pub mod hpack;
 pub mod jwt;
 pub mod mutation;
+pub mod session;
 pub mod uploads;
+mod written;
 
 /// A target: it panics when the input shows that a rule does not hold.
 pub type Target = fn(&[u8]);
 
 /// All targets, by the names of their corpora.
-pub const TARGETS: [(&str, Target); 5] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("answers", answers::run),
     ("bodies", bodies::run),
     ("headers", headers::run),
+    ("hpack", hpack::run),
     ("jwt", jwt::run),
+    ("session", session::run),
     ("uploads", uploads::run),
 ];
 
@@ -55,4 +61,15 @@ fn headers_in(lines: &[&[u8]]) -> http::HeaderMap {
         headers.append(name, value);
     }
     headers
+}
+
+/// The bytes of a line of hexadecimal digits; whatever is no digit is passed over, and a `#` begins a comment.
+fn bytes_in(line: &[u8]) -> Vec<u8> {
+    let digits = line.iter().take_while(|byte| **byte != b'#');
+    let digits = digits.filter_map(|byte| char::from(*byte).to_digit(16));
+    let digits: Vec<u8> = digits.map(|digit| digit as u8).collect();
+    digits
+        .chunks_exact(2)
+        .map(|pair| pair[0] << 4 | pair[1])
+        .collect()
 }

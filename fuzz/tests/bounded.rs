@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use fanfare_fuzz::mutation::Mutator;
-use fanfare_fuzz::{TARGETS, bodies, jwt, uploads};
+use fanfare_fuzz::{TARGETS, bodies, hpack, jwt, session, uploads};
 
 const INPUTS: u64 = 3_000;
 
@@ -78,8 +78,18 @@ fn headers() {
 }
 
 #[test]
+fn hpack() {
+    run("hpack");
+}
+
+#[test]
 fn jwt() {
     run("jwt");
+}
+
+#[test]
+fn session() {
+    run("session");
 }
 
 #[test]
@@ -112,4 +122,19 @@ fn the_corpora_reach_what_they_are_for() {
         .filter(|(_, input)| jwt::is_good(input))
         .count();
     assert!(good >= 4, "{good} tokens are good");
+    let read: usize = corpus("hpack")
+        .iter()
+        .map(|(_, input)| hpack::lists(input))
+        .sum();
+    assert!(read >= 20, "{read} header lists are read");
+    let ends: Vec<_> = corpus("session")
+        .iter()
+        .map(|(_, input)| session::outcome(input))
+        .collect();
+    let faults: BTreeSet<_> = ends.iter().filter_map(|end| end.fault).collect();
+    // PROTOCOL_ERROR, FLOW_CONTROL_ERROR, STREAM_CLOSED, FRAME_SIZE_ERROR, COMPRESSION_ERROR, ENHANCE_YOUR_CALM.
+    assert_eq!(faults, BTreeSet::from([1, 3, 5, 6, 9, 11]));
+    let sum = |of: fn(&session::Outcome) -> usize| ends.iter().map(of).sum::<usize>();
+    assert!(sum(|end| end.answered) >= 20, "{ends:?}");
+    assert!(sum(|end| end.lost) >= 8, "{ends:?}");
 }

@@ -1,18 +1,19 @@
 //! `fanfare-loadtest campaign`: what a push of a campaign costs, beside what any client must pay for one.
 
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
+use crate::crowd::Crowd;
 use crate::floor;
-use crate::report::{Report, Row};
-use crate::world::{Crowd, World};
+use crate::report::{Figure, Report, Row};
+use crate::setup::Bench;
+use crate::world::{Plan, World};
 
-/// A campaign to every device of an app, some rounds of it, each beside a round of `h2load` against the same
-/// simulator. The report says how many pushes a second, the gateway's CPU a push and its ratio to `h2load`'s CPU a
-/// request, and the most memory it ever held.
+/// A campaign to every device of an app, some rounds of it, each beside a round of `h2load` (where there is one, else of
+/// a bare `h2` client) against the same simulator. The report says how many pushes a second, the gateway's CPU a push
+/// and its ratio to the floor's CPU a request.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -22,89 +23,96 @@ pub(crate) struct Args {
     /// Pushes a second; left out, as fast as may be.
     #[arg(long)]
     rate: Option<u32>,
-    /// How long the provider takes to answer, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    provider_ms: u64,
-    /// Threads that send.
-    #[arg(long, default_value_t = 1)]
-    sender_threads: usize,
     /// Greet each by name, so that every payload is rendered for itself: an uploaded audience.
     #[arg(long)]
     upload: bool,
 }
 
-pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
-    let devices = args.crowd.devices;
-    let settings = format!("sender_threads = {}", args.sender_threads);
-    let world = World::start_with(program, &["shop"], &settings, 1, Some(&args.crowd)).await?;
-    let app = &world.apps[0];
-    let slow = json!([{ "when": { "provider": "apns" }, "delay_ms": args.provider_ms }]);
-    if args.provider_ms > 0 {
-        app.providers.rules(&slow).await?;
-    }
-    let mut report = Report {
-        title: format!("a campaign to {} devices", devices),
-        rows: Vec::new(),
-        faults: Vec::new(),
-    };
+pub(crate) async fn run(bench: &Bench, args: &Args) -> anyhow::Result<Report> {
+    let world = World::start(bench, Plan::new(bench, Some(&args.crowd))).await?;
+    let devices = world.spec.devices;
+    let mut report = Report::new(format!(
+        "a campaign to {devices} devices, payloads of {} bytes",
+        bench.setup.payload
+    ));
     for number in 1..=args.rounds {
-        let floor = floor::h2load(app, devices.clamp(20_000, 400_000) as u64).await?;
-        app.providers.forget().await?;
-        let before = (Instant::now(), world.gateway.cpu()?, app.providers.cpu()?);
-        let campaign = Campaign::create(&world, &body(args)).await?;
-        if args.upload {
-            campaign.upload(devices).await?;
-        }
-        let counting = (Instant::now(), world.gateway.cpu()?);
-        campaign.start().await?;
-        let end = campaign.ended().await?;
-        let (time, cpu) = (counting.0.elapsed(), world.gateway.cpu()? - counting.1);
-        let totals = app.providers.totals().await?;
-        agree(&end, &totals, devices, &mut report.faults);
-        let pushes = totals["accepted"].as_f64().unwrap_or(0.0).max(1.0);
-        let cpu = cpu.as_secs_f64() * 1e6 / pushes;
-        let simulator = (app.providers.cpu()? - before.2).as_secs_f64() * 1e6 / pushes;
-        report.rows.push(Row {
-            name: format!("round {number}"),
-            figures: vec![
-                ("pushes/s", pushes / time.as_secs_f64()),
-                ("CPU us a push", cpu),
-                ("h2load us", floor.cpu_us),
-                ("ratio", cpu / floor.cpu_us),
-                ("simulator us", simulator),
-                ("h2load/s", floor.per_second),
-                ("peak MiB", world.gateway.peak_kib()? as f64 / 1024.0),
-                ("from create s", before.0.elapsed().as_secs_f64()),
-            ],
-        });
+        world.new_books(&world.apps[0], &mut report).await?;
+        bench.progress.phase(format!("round {number}, floor"));
+        let providers = &world.apps[0].providers;
+        let requests = devices.clamp(20_000, 400_000) as u64;
+        let floor = floor::any(bench, providers, requests).await?;
+        // Those were not the gateway's.
+        providers.control.forget().await?;
+        bench.progress.phase(format!("round {number}"));
+        let row = round(&world, args, &floor, &mut report).await?;
+        report.rows.push(row);
     }
-    world.stop().await?;
+    world.finish(1, &mut report).await?;
     Ok(report)
 }
 
-fn body(args: &Args) -> Value {
-    let (audience, title) = match args.upload {
-        true => (json!({ "recipients": "upload" }), "Hello {{name}}"),
-        false => (json!({ "all": true }), "Hello"),
-    };
-    json!({
-        "name": "load", "audience": audience, "rate": args.rate,
-        "message": { "title": title, "body": "The spring collection is here: twenty new things that you will like" },
-    })
+async fn round(
+    world: &World,
+    args: &Args,
+    floor: &floor::Floor,
+    report: &mut Report,
+) -> anyhow::Result<Row> {
+    let control = &world.apps[0].providers.control;
+    let devices = world.spec.devices;
+    let simulator = world.apps[0].providers.cpu()?;
+    let campaign = Campaign::create(world, &body(world, args)).await?;
+    if args.upload {
+        campaign.upload(devices).await?;
+    }
+    let before = (Instant::now(), world.gateway.cpu()?);
+    campaign.start().await?;
+    let end = campaign.ended().await?;
+    let (time, cpu) = (before.0.elapsed(), world.gateway.cpu()? - before.1);
+    let totals = control.totals().await?;
+    let requests = crate::provider::both(&totals, |side| side.requests);
+    agree(&end, requests, world, &mut report.faults);
+    let pushes = (requests as f64).max(1.0);
+    let cpu = cpu.as_secs_f64() * 1e6 / pushes;
+    let simulator = (world.apps[0].providers.cpu()? - simulator).as_secs_f64() * 1e6 / pushes;
+    Ok(Row::new(
+        format!("campaign, {}", floor.name),
+        vec![
+            Figure::beside("pushes/s", pushes / time.as_secs_f64(), floor.per_second),
+            Figure::beside("CPU us a push", cpu, floor.cpu_us),
+            Figure::new("simulator us", simulator),
+            Figure::new("peak MiB", world.gateway.usage()?.peak_kib as f64 / 1024.0),
+        ],
+    ))
 }
 
-fn agree(end: &Value, totals: &Value, devices: usize, faults: &mut Vec<String>) {
+fn body(world: &World, args: &Args) -> Value {
+    let mut message = world.bench.setup.message();
+    let audience = match args.upload {
+        true => {
+            message["title"] = json!("Hello {{name}}");
+            json!({ "recipients": "upload" })
+        }
+        false => json!({ "all": true }),
+    };
+    json!({ "name": "load", "audience": audience, "rate": args.rate, "message": message })
+}
+
+/// The campaign's own counts. Devices that were found dead before are no part of it any more.
+fn agree(end: &Value, requests: u64, world: &World, faults: &mut Vec<String>) {
     let counts = &end["counts"];
-    let wanted = json!(devices);
+    let count = |name: &str| counts[name].as_u64().unwrap_or(0);
+    let all = world.spec.dead_percent > 0.0 || count("total") == world.spec.devices as u64;
     for (name, found) in [
         ("the state", end["state"] == "completed"),
-        ("the total", counts["total"] == wanted),
-        ("delivered", counts["delivered"] == wanted),
-        ("the provider's books", totals["accepted"] == wanted),
-        ("duplicates", totals["duplicates"] == 0),
+        ("the total", all),
+        (
+            "the outcomes",
+            count("delivered") + count("dead") == count("total"),
+        ),
+        ("the provider's books", requests == count("total")),
     ] {
         if !found {
-            faults.push(format!("{name}: {counts}, {totals}"));
+            faults.push(format!("{name}: {end}, {requests} requests to providers"));
         }
     }
 }
@@ -130,7 +138,7 @@ impl<'w> Campaign<'w> {
     /// The first `count` users, each with a name.
     pub(crate) async fn upload(&self, count: usize) -> anyhow::Result<()> {
         let line = |n| {
-            let user = crate::world::user(n);
+            let user = crate::fleet::user(n);
             format!("{{\"user_id\":\"{user}\",\"variables\":{{\"name\":\"Name {n}\"}}}}\n")
         };
         let body: String = (0..count).map(line).collect();

@@ -1,63 +1,134 @@
 //! A crowd: the registry of a data directory, filled before a gateway serves it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use fanfare_store::{Change, Expect, Put, Store, embedded};
-use fanfare_types::device::Meta;
-use fanfare_types::{
-    Address, AddressKind, AppId, Channel, Device, DeviceId, Environment, Platform, Status,
-    Timestamp, UserId,
-};
+use fanfare_types::{AppId, Device};
 use tokio::task::JoinSet;
 
-use crate::world::{address, user};
+use crate::fleet::Spec;
+use crate::progress::Progress;
+use crate::setup::Bench;
 
-/// Writes under way at once: they share their fsyncs.
-const WRITES: usize = 2_000;
+/// Devices of one task; its writes wait for their commit together.
+const PART: usize = 8_000;
 
-/// Everybody in it has this tag.
-pub(crate) const TAG: &str = "crowd";
+/// Tasks that wait for a commit while the next ones make devices.
+const PARTS: usize = 3;
 
-/// When everybody was registered.
-const REGISTERED_AT: Timestamp = Timestamp(1_750_000_000_000);
+/// What a directory was filled with, once it is.
+const DONE: &str = "crowd.json";
 
-/// Never so long ago that they are stale: 2100.
-const SEEN_AT: Timestamp = Timestamp(4_102_444_800_000);
+/// Devices when no number is given.
+const DEVICES: usize = 500_000;
 
-/// Gives `count` users of `app` a device each, unless the directory has them by a run before.
-pub(crate) async fn register(data_dir: &Path, app: &AppId, count: usize) -> anyhow::Result<()> {
-    std::fs::create_dir_all(data_dir).context("making the data directory")?;
-    let done = data_dir.join(format!("{app}-{count}.crowd"));
-    if done.exists() {
+/// The first app's devices.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Crowd {
+    /// Devices of the audience. Default: those that `--dir` has, else 500,000.
+    #[arg(long)]
+    pub(crate) devices: Option<usize>,
+    /// The data directory that `seed` filled; an empty one is filled now and kept. Default: one that goes away.
+    #[arg(long)]
+    pub(crate) dir: Option<PathBuf>,
+}
+
+impl Crowd {
+    /// So many devices, in a directory that goes away, unless this names others.
+    pub(crate) fn or(&self, devices: usize) -> Crowd {
+        let devices = match &self.dir {
+            Some(_) => self.devices,
+            None => Some(self.devices.unwrap_or(devices)),
+        };
+        Crowd {
+            devices,
+            dir: self.dir.clone(),
+        }
+    }
+
+    /// What the directory has, filled if it has nothing.
+    pub(crate) async fn ready(
+        &self,
+        bench: &Bench,
+        data: &Path,
+        app: &AppId,
+    ) -> anyhow::Result<Spec> {
+        if let Some(found) = found(data)? {
+            let wanted = self.devices.unwrap_or(found.devices);
+            ensure!(
+                wanted == found.devices,
+                "{} has {} devices, not {wanted}",
+                data.display(),
+                found.devices
+            );
+            return Ok(found);
+        }
+        let spec = bench.setup.spec(self.devices.unwrap_or(DEVICES));
+        fill(&bench.progress, data, app, &spec).await?;
+        Ok(spec)
+    }
+}
+
+/// What a directory was filled with, if it was.
+fn found(data: &Path) -> anyhow::Result<Option<Spec>> {
+    let done = data.join(DONE);
+    match std::fs::read(&done) {
+        Ok(json) => {
+            let fault = || format!("{} is damaged", done.display());
+            Ok(Some(serde_json::from_slice(&json).with_context(fault)?))
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Gives the users of `app` a device each, unless the directory has just these. One that was broken off goes on.
+pub(crate) async fn fill(
+    progress: &Progress,
+    data: &Path,
+    app: &AppId,
+    spec: &Spec,
+) -> anyhow::Result<()> {
+    spec.check()?;
+    if let Some(found) = found(data)? {
+        ensure!(
+            found == *spec,
+            "{} has other devices: {found:?}",
+            data.display()
+        );
         return Ok(());
     }
-    let path = data_dir.join(fanfare_gateway::app::STORE_FILE);
-    let config = embedded::Config::at(&path);
+    std::fs::create_dir_all(data).context("making the data directory")?;
+    progress.phase(format!("seeding {} devices", spec.devices));
+    let path = data.join(fanfare_gateway::app::STORE_FILE);
+    let config = embedded::Config {
+        group_max: PART,
+        cache_bytes: 256 * 1024 * 1024,
+        ..embedded::Config::at(&path)
+    };
     let store = embedded::open(&config).context("opening the store")?;
     let mut writing = JoinSet::new();
-    for n in 0..count {
-        if writing.len() >= WRITES {
-            written(writing.join_next().await)?;
+    for from in (0..spec.devices).step_by(PART) {
+        if writing.len() >= PARTS {
+            writing.join_next().await.context("nobody writes")???;
+            let percent = from * 100 / spec.devices;
+            progress.now(&format!("{percent} %"));
         }
-        writing.spawn(write(store.clone(), device(app, n)?));
+        let to = (from + PART).min(spec.devices);
+        let devices: anyhow::Result<Vec<Device>> =
+            (from..to).map(|n| spec.device(app, n)).collect();
+        writing.spawn(write(Arc::clone(&store), devices?));
     }
-    while let Some(one) = writing.join_next().await {
-        written(Some(one))?;
+    while let Some(part) = writing.join_next().await {
+        part??;
     }
     store.close().await?;
-    std::fs::write(done, "").context("noting that the crowd is there")
+    std::fs::write(data.join(DONE), serde_json::to_string(spec)?).context("noting the crowd")
 }
 
-type Written = Option<Result<anyhow::Result<()>, tokio::task::JoinError>>;
-
-fn written(one: Written) -> anyhow::Result<()> {
-    one.context("nobody writes")??
-}
-
-async fn write(store: Arc<dyn Store>, device: Device) -> anyhow::Result<()> {
-    let change = Change {
+async fn write(store: Arc<dyn Store>, devices: Vec<Device>) -> anyhow::Result<()> {
+    let change = |device: Device| Change {
         app: device.app.clone(),
         put: Some(Put {
             key: device.address.key(None),
@@ -67,39 +138,12 @@ async fn write(store: Arc<dyn Store>, device: Device) -> anyhow::Result<()> {
         remove: Vec::new(),
         claim: None,
     };
+    let applying = devices
+        .into_iter()
+        .map(|device| store.apply(change(device)));
     // A conflict: a run before that was broken off has it.
-    let _applied = store.apply(change).await?;
+    for applied in futures_util::future::join_all(applying).await {
+        let _applied = applied?;
+    }
     Ok(())
-}
-
-fn device(app: &AppId, n: usize) -> anyhow::Result<Device> {
-    let kind = AddressKind::RegistrationToken;
-    let at = REGISTERED_AT;
-    Ok(Device {
-        id: DeviceId::new(at, n as u64),
-        app: app.clone(),
-        user: UserId::new(&user(n)).context("a user id")?,
-        tenant: None,
-        device_key: None,
-        platform: Platform::Ios,
-        address: Address::new(Channel::IosPush, kind, Environment::Production, &address(n)),
-        meta: Meta {
-            app_version: Some(format!("2.{}.0", n % 20)),
-            locale: Some(["de-AT", "en-GB", "pt-BR"][n % 3].to_owned()),
-            ..Meta::default()
-        },
-        tags: vec![TAG.to_owned()],
-        status: Status::Active,
-        invalidated_at: None,
-        deleted_at: None,
-        created_at: at,
-        updated_at: at,
-        last_seen_at: SEEN_AT,
-        registered_at: at,
-        token_refreshed_at: None,
-        last_used_at: None,
-        notification_count: 0,
-        consecutive_failures: 0,
-        revision: 1,
-    })
 }

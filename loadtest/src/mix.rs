@@ -1,19 +1,23 @@
 //! `fanfare-loadtest mix`: urgent receipts beside a campaign that saturates the senders.
 
-use std::path::Path;
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use anyhow::Context;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::arrivals::{self, Arrival};
+use crate::arrivals::{self, UNDER_WAY_MAX};
 use crate::campaign::Campaign;
-use crate::crowd;
-use crate::report::{Latencies, Report, Row};
-use crate::world::{Crowd, World, address};
+use crate::crowd::Crowd;
+use crate::fleet;
+use crate::latencies::{Latencies, Timeline};
+use crate::provider::Listed;
+use crate::report::{Figure, Plot, Report, Row, Series};
+use crate::setup::Bench;
+use crate::world::{Plan, World};
 
 /// One app sends receipts at a steady rate, alone, then beside a campaign of its own, in turn. The report says how long
-/// the receipts took from the instant each was due to the provider's answer.
+/// the receipts took from the instant each was due to the provider's answer. Providers take 50 ms to answer unless
+/// `--latency` says otherwise.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Receipts a second.
@@ -27,55 +31,105 @@ pub(crate) struct Args {
     seconds: u64,
     #[arg(long, default_value_t = 2)]
     rounds: usize,
-    /// How long the provider takes to answer, in milliseconds.
-    #[arg(long, default_value_t = 50)]
-    provider_ms: u64,
 }
 
 /// Pushes that the provider lists: the receipts are looked up among them.
 const BOOK_ENTRIES: usize = 4_000_000;
 
-pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
-    let crowd = Some(&args.crowd);
-    let world = World::start_with(program, &["shop"], "", BOOK_ENTRIES, crowd).await?;
-    let slow = json!([{ "when": { "provider": "apns" }, "delay_ms": args.provider_ms }]);
-    world.apps[0].providers.rules(&slow).await?;
-    let receivers = (args.rate * args.seconds as f64) as usize;
-    let receivers = args.crowd.devices..args.crowd.devices + receivers;
-    world.people(&world.apps[0], receivers, 1).await?;
-    let mut report = Report {
-        title: format!(
-            "{} receipts/s, provider at {} ms, alone and beside a campaign",
-            args.rate, args.provider_ms
-        ),
-        rows: Vec::new(),
-        faults: Vec::new(),
+/// Between two looks whether all receipts were answered, and how many looks.
+const LOOK: Duration = Duration::from_millis(200);
+const LOOKS: usize = 50;
+
+pub(crate) async fn run(bench: &Bench, args: &Args) -> anyhow::Result<Report> {
+    anyhow::ensure!(
+        !bench.setup.fast,
+        "mix looks up single pushes; --fast lists none"
+    );
+    let mut bench = bench.clone();
+    let latency = bench
+        .setup
+        .latency
+        .get_or_insert_with(|| "50ms".to_owned())
+        .clone();
+    let plan = Plan {
+        listed: Listed(BOOK_ENTRIES),
+        ..Plan::new(&bench, Some(&args.crowd))
     };
+    let world = World::start(&bench, plan).await?;
+    let receivers = (args.rate * args.seconds as f64) as usize;
+    let first = world.spec.devices;
+    bench.progress.phase("registering receivers");
+    world
+        .people(&world.apps[0], first..first + receivers, 1)
+        .await?;
+    let mut report = Report::new(format!(
+        "{} receipts/s, provider at {latency}, alone and beside a campaign",
+        args.rate
+    ));
     // Connections open and caches fill before anything counts.
-    receipts(&world, args, &mut report, "warming up").await?;
-    report.rows.clear();
-    for _ in 0..args.rounds {
-        receipts(&world, args, &mut report, "alone").await?;
-        let body = json!({ "name": "mix", "audience": { "tag": crowd::TAG }, "message": { "title": "Spring" } });
-        let campaign = Campaign::create(&world, &body).await?;
-        campaign.start().await?;
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let before = campaign.now().await?;
-        receipts(&world, args, &mut report, "beside a campaign").await?;
-        let now = campaign.now().await?;
-        if now["state"] != "running" {
-            report.faults.push("the campaign ended too soon".to_owned());
-        }
-        campaign.command("cancel").await?;
-        let delivered = |at: &serde_json::Value| at["counts"]["delivered"].as_f64().unwrap_or(0.0);
-        if let Some(row) = report.rows.last_mut() {
-            let rate = (delivered(&now) - delivered(&before)) / args.seconds as f64;
-            row.figures.last_mut().context("a row")?.1 = rate;
-        }
-        world.is_idle().await?;
+    bench.progress.phase("warming up");
+    receipts(&world, args, &mut Report::new(""), "warming up").await?;
+    for number in 1..=args.rounds {
+        bench.progress.phase(format!("round {number}, alone"));
+        world.new_books(&world.apps[0], &mut report).await?;
+        let alone = receipts(&world, args, &mut report, "alone").await?;
+        bench
+            .progress
+            .phase(format!("round {number}, beside a campaign"));
+        beside(&world, args, &alone, &mut report).await?;
     }
-    world.stop().await?;
+    world.finish(1, &mut report).await?;
     Ok(report)
+}
+
+async fn beside(
+    world: &World,
+    args: &Args,
+    alone: &Latencies,
+    report: &mut Report,
+) -> anyhow::Result<()> {
+    let body = json!({
+        "name": "mix", "audience": { "tag": fleet::TAG }, "message": world.bench.setup.message(),
+    });
+    let campaign = Campaign::create(world, &body).await?;
+    campaign.start().await?;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = campaign.now().await?;
+    let with = receipts(world, args, report, "beside a campaign").await?;
+    let now = campaign.now().await?;
+    if now["state"] == "running" {
+        campaign.command("cancel").await?;
+    } else {
+        let fault = "the campaign ended too soon: more --devices, or fewer --seconds";
+        report.faults.push(fault.to_owned());
+    }
+    let delivered = |at: &Value| at["counts"]["delivered"].as_f64().unwrap_or(0.0);
+    let rate = (delivered(&now) - delivered(&before)) / args.seconds as f64;
+    let p99 = with.quantile(0.99);
+    report.rows.push(row("alone", alone, alone));
+    report.rows.push(row("beside a campaign", &with, alone));
+    report.rows.push(Row::new(
+        "cost",
+        vec![
+            Figure::new("campaign pushes/s", rate),
+            Figure::new("p99 more, ms", p99 - alone.quantile(0.99)),
+        ],
+    ));
+    world.is_idle().await
+}
+
+fn row(name: &str, latencies: &Latencies, alone: &Latencies) -> Row {
+    let beside =
+        |name, share| Figure::beside(name, latencies.quantile(share), alone.quantile(share));
+    Row::new(
+        name,
+        vec![
+            Figure::new("receipts", latencies.count() as f64),
+            beside("p50 ms", 0.5),
+            beside("p99 ms", 0.99),
+            beside("p99.9 ms", 0.999),
+        ],
+    )
 }
 
 async fn receipts(
@@ -83,41 +137,56 @@ async fn receipts(
     args: &Args,
     report: &mut Report,
     name: &str,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Latencies> {
     let app = &world.apps[0];
-    app.providers.forget().await?;
     let count = (args.rate * args.seconds as f64) as usize;
     let time = Duration::from_secs(args.seconds);
-    let first = args.crowd.devices;
-    let sent = arrivals::run(args.rate, time, |n| {
-        world.notification(app, first + n..first + n + 1)
-    });
-    let sent = sent.await?;
-    let taken: Vec<&Arrival> = sent
-        .iter()
-        .filter(|arrival| arrival.status == 202)
-        .collect();
-    tokio::time::sleep(Duration::from_millis(500 + 2 * args.provider_ms)).await;
-    let mut latencies = Latencies::new()?;
-    for arrival in &taken {
-        let address = address(first + arrival.number);
-        if let Some(at) = app.providers.answered_at(&address).await? {
-            latencies.record_ms(at as f64 - arrival.due_ms);
+    let first = world.spec.devices;
+    let logged = app.providers.control.totals().await?.logged;
+    let started = SystemTime::now().duration_since(UNIX_EPOCH)?;
+    let call = |n| {
+        let user = first + n;
+        arrivals::send(world.notification(app, user..user + 1))
+    };
+    let mut due: HashMap<usize, Duration> = HashMap::new();
+    arrivals::open(args.rate, time, UNDER_WAY_MAX, call, |arrival| {
+        if arrival.status == 202 {
+            due.insert(arrival.number, arrival.due);
         }
+    })
+    .await?;
+    let mut latencies = Latencies::new()?;
+    let mut timeline = Timeline::over(time)?;
+    let mut pending: Vec<(usize, Duration)> = due.into_iter().collect();
+    pending.sort_unstable();
+    for _ in 0..LOOKS {
+        let mut waiting = Vec::new();
+        for (number, due) in pending {
+            let address = world.spec.address(first + number);
+            match app.providers.control.answered_at(&address, logged).await? {
+                Some(at) => {
+                    let at = Duration::from_millis(at).saturating_sub(started);
+                    latencies.record(at.saturating_sub(due));
+                    timeline.record(at, at.saturating_sub(due));
+                }
+                None => waiting.push((number, due)),
+            }
+        }
+        pending = waiting;
+        if pending.is_empty() {
+            break;
+        }
+        tokio::time::sleep(LOOK).await;
     }
     if latencies.count() != count as u64 {
         let fault = format!("{name}: {} of {count} receipts answered", latencies.count());
         report.faults.push(fault);
     }
-    report.rows.push(Row {
-        name: name.to_owned(),
-        figures: vec![
-            ("receipts", latencies.count() as f64),
-            ("p50 ms", latencies.quantile(0.5)),
-            ("p99 ms", latencies.quantile(0.99)),
-            ("p99.9 ms", latencies.quantile(0.999)),
-            ("campaign/s", 0.0),
-        ],
+    timeline.end_step();
+    report.series.push(Series {
+        plot: Plot::Latency,
+        name: format!("p99 {name}"),
+        points: timeline.p99,
     });
-    Ok(())
+    Ok(latencies)
 }

@@ -1,14 +1,15 @@
 //! `fanfare-loadtest overload`: what is delivered when far more is asked for than can be.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::report::{Report, Row};
-use crate::world::World;
+use crate::provider::both;
+use crate::report::{Figure, Report, Row};
+use crate::setup::Bench;
+use crate::world::{Plan, World};
 
 /// First the best: callers that wait for each answer, more of them until nothing is gained. Then callers that send
 /// without pause, many times as many. The report says how many pushes a second the provider accepted in each round
@@ -32,40 +33,33 @@ pub(crate) struct Args {
     deliveries_max: usize,
 }
 
-pub(crate) async fn run(program: &Path, args: &Args) -> anyhow::Result<Report> {
-    let settings = format!(
-        "[limits]\ndeliveries_max = {0}\ndeliveries_per_app_max = {0}",
-        args.deliveries_max
-    );
-    let world = World::start(program, &["shop"], &settings, 1).await?;
+pub(crate) async fn run(bench: &Bench, args: &Args) -> anyhow::Result<Report> {
+    let mut plan = Plan::new(bench, None);
+    for limit in ["deliveries_max", "deliveries_per_app_max"] {
+        plan.settings
+            .set("limits", &format!("{limit} = {}", args.deliveries_max));
+    }
+    let world = World::start(bench, plan).await?;
     world
         .people(&world.apps[0], 0..args.users, args.devices)
         .await?;
-    let mut report = Report {
-        title: format!(
-            "pushes accepted by the provider, calls naming {} users with {} devices each",
-            args.users, args.devices
-        ),
-        rows: Vec::new(),
-        faults: Vec::new(),
-    };
-    let mut best = 0.0_f64;
+    let mut report = Report::new(format!(
+        "pushes accepted by the provider, calls naming {} users with {} devices each",
+        args.users, args.devices
+    ));
+    let mut rows = Vec::new();
     for callers in &args.callers {
-        let row = round(&world, args, *callers).await?;
-        let goodput = row.figures[0].1;
-        best = best.max(goodput);
+        bench.progress.phase(format!("{callers} callers"));
+        rows.push(round(&world, args, *callers, &mut report).await?);
+    }
+    let goodput = |row: &Row| row.figures[0].value;
+    let best = rows.iter().map(goodput).fold(f64::MIN_POSITIVE, f64::max);
+    for mut row in rows {
+        let ratio = goodput(&row) / best;
+        row.figures.push(Figure::new("to the best", ratio));
         report.rows.push(row);
     }
-    for row in &mut report.rows {
-        row.figures.push(("to the best", row.figures[0].1 / best));
-    }
-    let totals = world.apps[0].providers.totals().await?;
-    if totals["duplicates"] != 0 {
-        report
-            .faults
-            .push(format!("{} duplicates", totals["duplicates"]));
-    }
-    world.stop().await?;
+    world.finish(1, &mut report).await?;
     Ok(report)
 }
 
@@ -76,9 +70,14 @@ struct Answers {
     refused: u64,
 }
 
-async fn round(world: &World, args: &Args, callers: usize) -> anyhow::Result<Row> {
+async fn round(
+    world: &World,
+    args: &Args,
+    callers: usize,
+    report: &mut Report,
+) -> anyhow::Result<Row> {
     let app = &world.apps[0];
-    app.providers.forget().await?;
+    world.new_books(app, report).await?;
     let (start, cpu) = (Instant::now(), world.gateway.cpu()?);
     let end = start + Duration::from_secs(args.seconds);
     let mut calling = JoinSet::new();
@@ -89,9 +88,7 @@ async fn round(world: &World, args: &Args, callers: usize) -> anyhow::Result<Row
     let mut all = Answers::default();
     tokio::time::sleep_until(end).await;
     // What was answered by then; the rest is still worked off.
-    let accepted = app.providers.totals().await?["accepted"]
-        .as_f64()
-        .context("no totals")?;
+    let accepted = both(&app.providers.control.totals().await?, |side| side.accepted) as f64;
     let time = start.elapsed().as_secs_f64();
     let cpu = (world.gateway.cpu()? - cpu).as_secs_f64() * 1e6;
     while let Some(answers) = calling.join_next().await {
@@ -100,24 +97,23 @@ async fn round(world: &World, args: &Args, callers: usize) -> anyhow::Result<Row
         all.refused += answers.refused;
     }
     world.is_idle().await?;
-    let total = app.providers.totals().await?["accepted"]
-        .as_u64()
-        .context("no totals")?;
-    anyhow::ensure!(
-        total == all.accepted * (args.users * args.devices) as u64,
-        "{total} pushes of {} calls that were accepted",
-        all.accepted
-    );
-    Ok(Row {
-        name: format!("{callers} callers"),
-        figures: vec![
-            ("pushes/s", accepted / time),
-            ("CPU us a push", cpu / accepted.max(1.0)),
-            ("calls accepted", all.accepted as f64),
-            ("calls refused", all.refused as f64),
-            ("peak MiB", world.gateway.peak_kib()? as f64 / 1024.0),
+    let total = both(&app.providers.control.totals().await?, |side| side.accepted);
+    let wanted = all.accepted * (args.users * args.devices) as u64;
+    if total != wanted {
+        report.faults.push(format!(
+            "{callers} callers: {total} pushes of {wanted} that were taken"
+        ));
+    }
+    Ok(Row::new(
+        format!("{callers} callers"),
+        vec![
+            Figure::new("pushes/s", accepted / time),
+            Figure::new("CPU us a push", cpu / accepted.max(1.0)),
+            Figure::new("calls accepted", all.accepted as f64),
+            Figure::new("calls refused", all.refused as f64),
+            Figure::new("peak MiB", world.gateway.usage()?.peak_kib as f64 / 1024.0),
         ],
-    })
+    ))
 }
 
 /// Sends the same call again as soon as it is answered, whatever the answer.

@@ -1,4 +1,4 @@
-//! Child processes, and what the kernel says of them.
+//! Child processes.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -7,6 +7,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+use crate::usage::Usage;
 
 /// Longest wait for a child to be ready, or to end when asked.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -36,9 +38,21 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    /// Starts `fanfare` with these arguments, without any of its variables that are set here.
-    pub(crate) async fn start(program: &Path, arguments: &[&str]) -> anyhow::Result<Self> {
-        let mut command = Command::new(program);
+    /// Starts `fanfare` with these arguments, on these processors, without any of its variables that are set here.
+    pub(crate) async fn start(
+        program: &Path,
+        cores: Option<&str>,
+        arguments: &[&str],
+    ) -> anyhow::Result<Self> {
+        let what = arguments.first().copied().unwrap_or_default();
+        let mut command = match cores {
+            Some(cores) => {
+                let mut command = Command::new("taskset");
+                command.args(["-c", cores]).arg(program);
+                command
+            }
+            None => Command::new(program),
+        };
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("FANFARE_") {
                 command.env_remove(name);
@@ -49,10 +63,10 @@ impl Process {
             .kill_on_drop(true)
             .stdin(Stdio::null())
             .stdout(Stdio::piped());
-        let what = arguments.first().copied().unwrap_or_default();
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("starting fanfare {what}"))?;
+        let mut child = command.spawn().with_context(|| match cores {
+            Some(_) => format!("starting fanfare {what} under taskset (package util-linux)"),
+            None => format!("starting fanfare {what}"),
+        })?;
         let stdout = child.stdout.take().context("a child without output")?;
         let mut lines = BufReader::new(stdout).lines();
         let line = tokio::time::timeout(PATIENCE, lines.next_line()).await;
@@ -62,27 +76,17 @@ impl Process {
         }
     }
 
-    fn id(&self) -> anyhow::Result<u32> {
+    pub(crate) fn id(&self) -> anyhow::Result<u32> {
         self.child.id().context("the process has ended")
     }
 
-    /// CPU time so far, user and system, in the kernel's ticks of 10 ms (`proc(5)`, fields 14 and 15).
-    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()?))?;
-        let after_name = stat.rsplit_once(')').context("no name in stat")?.1;
-        let fields: Vec<&str> = after_name.split_whitespace().collect();
-        let ticks = |index: usize| -> anyhow::Result<u64> {
-            Ok(fields.get(index).context("too few fields")?.parse()?)
-        };
-        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 10))
+    pub(crate) fn usage(&self) -> anyhow::Result<Usage> {
+        Usage::of(self.id()?)
     }
 
-    /// The most memory it ever held, in KiB (`VmHWM`).
-    pub(crate) fn peak_kib(&self) -> anyhow::Result<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
-        let number = line.and_then(|line| line.split_whitespace().nth(1));
-        Ok(number.context("no VmHWM")?.parse()?)
+    /// CPU time so far.
+    pub(crate) fn cpu(&self) -> anyhow::Result<Duration> {
+        Ok(self.usage()?.cpu)
     }
 
     /// Asks it to end, and waits.

@@ -16,4 +16,4 @@ pub use meter::{Meter, eta};
 pub use plan::{Plan, Sight, plan};
 pub use run::Run;
 pub use state::{Command, Impossible, Known, begin, draft, due, finish, steer};
-pub use window::{Room, share, window};
+pub use window::{Room, Share, share, window};

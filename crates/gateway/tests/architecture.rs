@@ -53,6 +53,7 @@ const QUARANTINE: &[(&str, &[&str])] = &[
     ("prometheus-client", &["telemetry"]),
     ("tracing-subscriber", &["telemetry"]),
     ("clap", &["gateway"]),
+    ("console", &["gateway"]),
     ("indicatif", &["gateway"]),
     ("anyhow", &["gateway"]),
     ("toml", &["gateway"]),

@@ -30,6 +30,7 @@ pub(crate) struct Api {
     pub(crate) requests: Arc<Semaphore>,
     /// Room for those who watch campaigns.
     pub(crate) watchers: Arc<Semaphore>,
+    pub(crate) looks: campaigns::Looks,
     pub(crate) uploads: campaigns::Turns,
 }
 
@@ -52,6 +53,7 @@ impl Api {
             bodies: room(now.config.bodies_bytes_max),
             requests: room(now.config.requests_max),
             watchers: room(now.config.campaigns.watchers_max),
+            looks: campaigns::Looks::default(),
             uploads: campaigns::Turns::default(),
             in_force,
             rooms,

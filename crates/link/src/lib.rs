@@ -4,6 +4,8 @@
 //! Two engines speak HTTP/2 behind [`connect`], [`Sender`] and [`Driver`], with the same promises: `stock` by the `h2`
 //! crate, and `lean`, made for sending alone. [`Config::engine`] chooses.
 
+#[cfg(feature = "codec")]
+pub mod codec;
 mod connect;
 mod driver;
 mod error;

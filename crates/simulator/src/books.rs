@@ -5,6 +5,7 @@
 //! the lists cover the kept part only.
 
 mod ledger;
+mod turn;
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::Provider;
 use ledger::Ledger;
 pub(crate) use ledger::{format_uuid, parse_uuid};
+pub(crate) use turn::Turn;
 
 /// The totals, as `GET /books` shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -245,6 +247,11 @@ impl Books {
             .unwrap_or_default();
         let at_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
         self.ledger.lock().record(provider, record, at_ms);
+    }
+
+    /// Books what the fast mode answered in one turn.
+    pub(crate) fn turn(&self, provider: Provider, turn: &mut Turn) {
+        self.ledger.lock().turn(provider, turn);
     }
 
     pub(crate) fn connections(

@@ -20,11 +20,33 @@ pub struct Config {
     pub fcm: FcmConfig,
     /// Time before every answer of APNs and FCM. Default: none.
     pub latency: Option<Span>,
+    /// Other draws of a latency that is drawn; the same seed draws the same in the same order. Default 0.
+    pub latency_seed: u64,
     /// Addresses that start so (ASCII case is ignored) are answered as dead: 410 `Unregistered` with the present time,
     /// or 404 `UNREGISTERED`. Default: none.
     pub dead_prefix: Option<String>,
+    /// APNs and FCM accept every push at once and cost next to nothing, so that it is not they that a load test
+    /// measures: no rules, no latency, no dead addresses, and the books have totals and the ids of accepted pushes
+    /// only. Default: off.
+    pub fast: bool,
     /// Bounds.
     pub limits: Limits,
+}
+
+impl Config {
+    /// What cannot be had in the fast mode.
+    pub(crate) fn check(&self) -> Result<(), crate::SimulatorError> {
+        let wrong = match () {
+            () if !self.fast => return Ok(()),
+            () if self.latency.is_some() => "a latency",
+            () if self.dead_prefix.is_some() => "dead addresses",
+            () => return Ok(()),
+        };
+        Err(crate::SimulatorError::config(
+            "the fast mode",
+            format!("there is no place in it for {wrong}"),
+        ))
+    }
 }
 
 /// Socket addresses; port 0 lets the system choose ([`Simulator::addresses`](crate::Simulator::addresses) tells).
@@ -118,8 +140,8 @@ pub struct FcmProject {
 /// Bounds of what the simulator keeps.
 #[derive(Clone, Debug)]
 pub struct Limits {
-    /// Requests kept one by one in the books. Beyond it only totals are counted, and `log_full` says so.
-    /// Default 200,000.
+    /// Requests kept one by one in the books; in the fast mode, ids of accepted pushes. Beyond it only totals are
+    /// counted, and `log_full` says so. Default 200,000.
     pub book_entries: usize,
     /// Open connections per listener; further ones are closed at once and counted as refused. Default 4096.
     pub connections: usize,

@@ -9,6 +9,7 @@ mod apns_token;
 pub mod books;
 pub mod config;
 pub mod control;
+mod fast;
 mod fcm;
 mod fcm_message;
 mod http_server;

@@ -19,7 +19,7 @@ use crate::oauth::Oauth;
 use crate::rules::{CertificateFault, Fired, Moment, Reaction, Stage};
 use crate::server::{self, HANDSHAKE, Scope};
 use crate::simulator::{Bound, DoorAndTask, Shared};
-use crate::{Provider, SimulatorError, http_server};
+use crate::{Provider, SimulatorError, fast, http_server};
 
 /// TLS set-ups for the three providers.
 pub(crate) struct TlsSetup {
@@ -193,6 +193,15 @@ pub(crate) struct Listener {
 }
 
 impl Listener {
+    /// Streams of a connection in the fast mode, which the token endpoint has not.
+    fn max_streams(&self) -> Option<u32> {
+        match self.service {
+            Service::Apns(_) => Some(self.config.apns.max_streams),
+            Service::Fcm(_) => Some(self.config.fcm.max_streams),
+            Service::Oauth(_) => None,
+        }
+    }
+
     /// Starts it. Its connections end with it.
     pub(crate) fn spawn(self, bound: Bound) -> DoorAndTask {
         let (door, commands) = mpsc::channel(8);
@@ -325,6 +334,10 @@ impl Open {
                 return tokio::time::sleep(listener.config.limits.hold).await;
             }
             _ => {}
+        }
+        if let (true, Some(max_streams)) = (listener.config.fast, listener.max_streams()) {
+            let shared = Arc::clone(&listener.shared);
+            return Box::pin(fast::serve(shared, provider, max_streams, tls)).await;
         }
         match &listener.service {
             Service::Apns(scope) => {

@@ -167,6 +167,8 @@ impl Material {
                 audiences: Vec::new(),
             },
             latency: None,
+            latency_seed: 0,
+            fast: false,
             dead_prefix: None,
             limits: Limits::default(),
         }

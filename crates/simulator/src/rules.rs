@@ -13,6 +13,7 @@
 //! ```
 
 mod engine;
+mod span;
 
 use std::collections::BTreeMap;
 
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::Provider;
 
 pub(crate) use engine::{Fired, Rules, lot, starts_with};
+pub use span::Span;
 
 /// One line of a script.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -92,21 +94,6 @@ pub struct When {
     /// Default 0.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
-}
-
-/// Milliseconds: a number, or `{"min": …, "max": …}` (drawn evenly, both included).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged, deny_unknown_fields)]
-pub enum Span {
-    /// Always the same.
-    Fixed(u64),
-    /// Drawn anew each time.
-    Range {
-        /// Shortest.
-        min: u64,
-        /// Longest.
-        max: u64,
-    },
 }
 
 /// What a rule does. In JSON a word where there is nothing to set (`"refuse"`), else an object with one field, whose own

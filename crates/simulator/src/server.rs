@@ -8,6 +8,7 @@ use std::future::Future;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::Provider;
 use crate::books::Record;
 use crate::config::Config;
 use crate::reply::{Answer, Call, Facts};
-use crate::rules::{Code, Fired, Reaction, Reply};
+use crate::rules::{Code, Fired, Reaction, Reply, lot};
 use crate::simulator::Shared;
 use crate::wire::{Io, Wire};
 use waiting::{Collected, Event, collect, collect_now, start_body};
@@ -64,9 +65,20 @@ pub(crate) struct Scope<J> {
     pub(crate) judge: J,
     pub(crate) shared: Arc<Shared>,
     pub(crate) config: Arc<Config>,
+    /// Latencies drawn.
+    pub(crate) drawn: AtomicU64,
 }
 
 impl<J: Judge> Scope<J> {
+    /// How long the next answer takes at least.
+    fn latency(&self) -> Duration {
+        let Some(span) = self.config.latency else {
+            return Duration::ZERO;
+        };
+        let count = self.drawn.fetch_add(1, Ordering::Relaxed);
+        span.draw(lot(self.config.latency_seed, count))
+    }
+
     fn book(&self, call: &Call, facts: &Facts<'_>, status: u16, reason: &str, lost: bool) {
         self.shared.books.record(
             J::PROVIDER,
@@ -117,8 +129,6 @@ struct Session<J: Judge, T> {
     ignored: Vec<(Option<RecvStream>, SendResponse<Bytes>)>,
     /// Answers cut in the middle.
     half: Vec<SendStream<Bytes>>,
-    /// Requests that waited for the configured latency.
-    answered: u64,
     end: Option<End>,
 }
 
@@ -158,7 +168,6 @@ pub(crate) async fn serve<J: Judge, T: Io + 'static>(
         last: None,
         ignored: Vec::new(),
         half: Vec::new(),
-        answered: 0,
         end: None,
     };
     session.connected(fired.as_ref().map(Fired::reaction));

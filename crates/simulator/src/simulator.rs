@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
@@ -86,10 +87,15 @@ impl Simulator {
     /// [`SimulatorError::Config`] for keys and certificates that cannot be read, [`SimulatorError::Listen`] for an
     /// address that cannot be had.
     pub async fn start(config: Config) -> Result<Self, SimulatorError> {
+        config.check()?;
         let tls = TlsSetup::new(&config.tls)?;
         let shared = Arc::new(Shared {
             books: Books::new(config.limits.book_entries),
-            rules: Rules::new(config.limits.rules, config.tls.faulty.is_some()),
+            rules: Rules::new(
+                config.limits.rules,
+                config.tls.faulty.is_some(),
+                config.fast,
+            ),
         });
         let apns_at = bind("apns", config.listen.apns).await?;
         let fcm_at = bind("fcm", config.listen.fcm).await?;
@@ -243,6 +249,7 @@ fn scope<J>(judge: J, shared: &Arc<Shared>, config: &Arc<Config>) -> Scope<J> {
         judge,
         shared: Arc::clone(shared),
         config: Arc::clone(config),
+        drawn: AtomicU64::new(0),
     }
 }
 

@@ -38,7 +38,6 @@ use fanfare_types::{
     AddressKey, AppId, Device, DeviceId, Facts, Failing, NotificationId, Outcome, Timestamp, UserId,
 };
 use futures_util::future::BoxFuture;
-use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::mpsc::{self, error::TrySendError};
 use tokio::sync::{Semaphore, oneshot, watch};
@@ -54,7 +53,7 @@ use crate::{
     Listing, OutcomeBatch, Recovered, Registry, Result, Store, Summary,
 };
 use health::Health;
-use readers::Reader;
+use readers::{Reader, Reads};
 use writer::{LogState, Work, Writer};
 
 /// Opens or makes the store. A damaged or newer file is an error that names it and its fault, and stays untouched;
@@ -68,7 +67,7 @@ pub fn open(config: &Config) -> Result<Arc<dyn Store>> {
 #[derive(Debug)]
 pub struct Embedded {
     writes: mpsc::Sender<writer::Msg>,
-    reads: mpsc::Sender<readers::Msg>,
+    reads: Reads,
     commits: Arc<AtomicU64>,
     /// One listing at a time: with two readers, one is left for whoever waits for a push.
     listing: Semaphore,
@@ -87,7 +86,7 @@ impl Embedded {
         };
         let (lock, health) = (Arc::new(lock), Arc::new(Health::default()));
         let (writes, write_queue) = mpsc::channel(config.queue_max.max(1));
-        let (reads, read_queue) = mpsc::channel(config.queue_max.max(1));
+        let reads = Reads::new(config.queue_max);
         let (writing, writer_alive) = watch::channel(());
         let (reading, reader_alive) = watch::channel(());
         let commits = Arc::new(AtomicU64::new(0));
@@ -102,11 +101,10 @@ impl Embedded {
             lock: lock.clone(),
             alive: writer_alive,
         };
-        let read_queue = Arc::new(Mutex::new(read_queue));
         for _ in 0..config.readers.max(1) {
             let reader = Reader {
                 db: file::open_reader(config)?,
-                queue: read_queue.clone(),
+                queue: reads.reader(),
                 health: health.clone(),
                 _lock: lock.clone(),
                 _alive: reader_alive.clone(),
@@ -151,8 +149,8 @@ impl Embedded {
         F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
     {
         Box::pin(async move {
-            let (msg, answer) = readers::read(work);
-            self.reads.try_send(msg).map_err(refused)?;
+            let (job, answer) = readers::read(work);
+            self.reads.push(job)?;
             answer
                 .await
                 .unwrap_or_else(|_| Err(Error::Unavailable("a reader stopped".to_owned())))
@@ -161,7 +159,7 @@ impl Embedded {
 
     async fn shut(&self) -> Result<()> {
         // Readers first: the log can be emptied only when nobody reads in it.
-        drop(self.reads.send(readers::Msg::Close).await);
+        self.reads.close();
         self.reading.closed().await;
         let (reply, answer) = oneshot::channel();
         let told = self.writes.send(writer::Msg::Close(reply)).await.is_ok();

@@ -5,7 +5,7 @@
 //! lives in memory like a notification ([`crate::Live`]), so a campaign's memory is its window, whatever its audience.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -142,6 +142,17 @@ pub struct Run {
     /// The campaign's `rate`, kept at hand-over, over all pools together.
     pub pace: Pace,
     hold: AtomicU8,
+    aside: AtomicUsize,
+}
+
+/// One delivery of a run that waits because its provider has had enough for its device. Counted until it is dropped.
+#[derive(Debug)]
+pub struct Aside(Arc<Run>);
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        self.0.aside.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 const GOES_ON: u8 = 0;
@@ -155,7 +166,19 @@ impl Run {
             missing_variable,
             pace,
             hold: AtomicU8::new(GOES_ON),
+            aside: AtomicUsize::new(0),
         })
+    }
+
+    /// One more of its deliveries waits, for as long as what is returned is kept.
+    pub fn set_aside(self: &Arc<Self>) -> Aside {
+        self.aside.fetch_add(1, Ordering::Relaxed);
+        Aside(self.clone())
+    }
+
+    /// How many of its deliveries wait out a throttle of their devices: others are read beside them.
+    pub fn aside(&self) -> usize {
+        self.aside.load(Ordering::Relaxed)
     }
 
     /// Nothing more is handed over: what waits is dropped, and its chunks' losses have it. For a pause or a drain;

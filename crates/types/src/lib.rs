@@ -24,7 +24,7 @@ pub mod verdict;
 
 pub use address::{Address, AddressKey, AddressKind, Channel, Environment, Platform};
 pub use campaign::{
-    Audience, CampaignRecord, CampaignState, MissingVariable, Recipient, Run, Standing, Turn,
+    Aside, Audience, CampaignRecord, CampaignState, MissingVariable, Recipient, Run, Standing, Turn,
 };
 pub use change::{Applied, Change, Claim, Expect, Put};
 pub use delivery::{Delivery, Finished, Live, Progress};

@@ -78,7 +78,7 @@ pub(crate) enum Msg {
     /// Paused, cancelled, or nothing of that.
     Look,
     /// Recipients it may have in memory.
-    Share(usize),
+    Share(campaign::Share),
     /// Something waits for permits.
     Feed,
     Wake,
@@ -91,7 +91,7 @@ failpoints!("campaign", Msg: Begin, Found, Loaded, Chunks, Page, Opened, Recorde
 
 pub(crate) struct State {
     args: Args,
-    share: usize,
+    share: campaign::Share,
     again: Again,
     present: Option<Present>,
     effects: Vec<Effect>,
@@ -131,7 +131,7 @@ impl Actor for Campaign {
         myself.cast(Msg::Begin)?;
         Ok(State {
             args,
-            share: 0,
+            share: campaign::Share::default(),
             again: Again::default(),
             present: None,
             effects: Vec::new(),
@@ -253,7 +253,8 @@ impl State {
         let Some(present) = &mut self.present else {
             return;
         };
-        let window = campaign::window(self.share, present.running.run.pace.rate());
+        let run = &present.running.run;
+        let window = campaign::window(self.share, run.pace.rate(), run.aside());
         present.core.on_window(window, now, &mut self.effects);
         present.feed(&self.args, now, myself);
         let mut over = None;

@@ -33,6 +33,8 @@ pub struct Limits {
     pub retry_delay_max: Duration,
     /// How often a withdrawn run looks whether it is gone. Default 20 ms.
     pub look_every: Duration,
+    /// How often a run without room looks whether some of what it holds was set aside. Default 500 ms.
+    pub look_for_room: Duration,
 }
 
 impl Default for Limits {
@@ -43,6 +45,7 @@ impl Default for Limits {
             retry_delay_min: Duration::from_millis(50),
             retry_delay_max: Duration::from_secs(5),
             look_every: Duration::from_millis(20),
+            look_for_room: Duration::from_millis(500),
         }
     }
 }
@@ -388,7 +391,7 @@ impl Run {
             _ if now < self.paused_until => self.wake_at(self.paused_until, effects),
             Stage::Loading => self.task(Effect::Load, effects),
             Stage::Recovering => self.recover(effects),
-            Stage::Reading => self.read(effects),
+            Stage::Reading => self.read(now, effects),
         }
     }
 
@@ -409,11 +412,14 @@ impl Run {
         }
     }
 
-    fn read(&mut self, effects: &mut Vec<Effect>) {
+    fn read(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         if self.aim == Aim::Send {
             let chunk = self.chunk();
             let room = self.window.saturating_sub(self.held());
             self.shards.pump(room, chunk, effects);
+            if room < chunk && self.left > 0 && !self.shards.are_done() {
+                self.wake_at(now + self.limits.look_for_room, effects);
+            }
         }
         if self.left > 0 || self.is_busy() {
             return;

@@ -1,27 +1,42 @@
 //! A delivery inside a pool, and how it comes back from a connection.
 
-use fanfare_types::{Delivery, Finished, Lane, Outcome, Reason, Timestamp, Verdict};
+use fanfare_types::{Aside, Delivery, Finished, Lane, Outcome, Reason, Timestamp, Verdict};
 
 use crate::token::Generation;
 
-/// A delivery, with what only its pool knows about it.
+/// A delivery, with what only its pool knows about it. It changes hands a dozen times between its campaign and its
+/// record, so that it is kept in one place and its pointer moves.
 #[derive(Debug)]
 pub struct Job {
-    pub delivery: Delivery,
+    pub delivery: Box<Delivery>,
     /// Hand-overs in a row that were surely not processed.
     pub(crate) not_sent: u32,
     /// It tries out whether the provider takes the credential again.
     pub(crate) is_probe: bool,
+    /// It waits out a throttle of its device, and its campaign reads on beside it.
+    aside: Option<Aside>,
 }
 
 impl Job {
     /// One that was not handed over yet.
-    pub fn new(delivery: Delivery) -> Self {
+    pub fn new(delivery: impl Into<Box<Delivery>>) -> Self {
         Job {
-            delivery,
+            delivery: delivery.into(),
             not_sent: 0,
             is_probe: false,
+            aside: None,
         }
+    }
+
+    /// It waits for its device's sake, and keeps nobody else of its campaign waiting.
+    pub(super) fn set_aside(&mut self) {
+        let run = self.delivery.live.run.as_ref();
+        self.aside = run.map(|run| run.set_aside());
+    }
+
+    /// Its time has come.
+    pub(super) fn come_back(&mut self) {
+        self.aside = None;
     }
 
     /// It was taken to be handed over, and is not: another push of its campaign may leave in its place.
@@ -71,7 +86,7 @@ pub struct Ended {
 /// A delivery that goes on under another credential.
 #[derive(Debug)]
 pub struct Moved {
-    pub delivery: Delivery,
+    pub delivery: Box<Delivery>,
     /// Not before then, if it waits for a retry.
     pub not_before: Option<Timestamp>,
 }

@@ -10,7 +10,8 @@ const WAKE_MIN: Duration = Duration::from_millis(5);
 
 impl Pool {
     pub(super) fn bring_back_due(&mut self, world: &World<'_>) {
-        while let Some(job) = self.retries.pop_due(world.now) {
+        while let Some(mut job) = self.retries.pop_due(world.now) {
+            job.come_back();
             self.lanes.push(job);
         }
     }

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use fanfare_simulator::rules::Span;
 use fanfare_simulator::{Addresses, Simulator};
 
-use crate::config::units_duration;
 use crate::sandbox;
+
+/// Requests in the books, and ids of the fast mode, when no number is given.
+const BOOK_ENTRIES: usize = 200_000;
+const FAST_IDS: usize = 10_000_000;
 
 /// Run APNs and FCM (with Google's token endpoint) on this machine, for tests and load.
 ///
@@ -32,25 +34,30 @@ pub struct Args {
     /// Where the control API listens.
     #[arg(long, default_value = "127.0.0.1:2100")]
     control: SocketAddr,
-    /// Time before every answer.
-    #[arg(long, value_parser = latency)]
-    latency: Option<Duration>,
+    /// Time before every answer: 40ms, 50ms-200ms (evenly spread), or lognormal:40ms,p99=300ms (median and tail of a
+    /// real service).
+    #[arg(long)]
+    latency: Option<Span>,
+    /// Draws other latencies; the same seed draws the same in the same order.
+    #[arg(long, default_value_t = 0)]
+    latency_seed: u64,
     /// Addresses that begin so are dead: 410 Unregistered, or 404 UNREGISTERED.
     #[arg(long)]
     dead_prefix: Option<String>,
-    /// Requests kept one by one in the books; beyond them only totals are counted.
-    #[arg(long, default_value_t = 200_000)]
-    book_entries: usize,
+    /// Accept every push at once and cost next to nothing, so that it is not the simulator that a load test measures:
+    /// no rules, no single pushes in the books, only totals and duplicates.
+    #[arg(long, conflicts_with_all = ["latency", "dead_prefix"])]
+    fast: bool,
+    /// Requests kept one by one in the books (with --fast: ids of accepted pushes); beyond them only totals are counted.
+    /// Default: 200000; with --fast: 10000000.
+    #[arg(long)]
+    book_entries: Option<usize>,
     /// Threads that answer.
     #[arg(long, default_value_t = 1)]
     threads: usize,
     /// Print the addresses as one JSON object instead.
     #[arg(long)]
     json: bool,
-}
-
-fn latency(text: &str) -> Result<Duration, String> {
-    units_duration(text).ok_or_else(|| "write a duration such as 40ms or 1s".to_owned())
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -69,11 +76,12 @@ async fn simulate(args: &Args) -> anyhow::Result<()> {
     config.listen.fcm = args.fcm;
     config.listen.oauth = args.oauth;
     config.listen.control = Some(args.control);
-    config.latency = args
-        .latency
-        .map(|latency| Span::Fixed(u64::try_from(latency.as_millis()).unwrap_or(u64::MAX)));
+    config.latency = args.latency;
+    config.latency_seed = args.latency_seed;
     config.dead_prefix.clone_from(&args.dead_prefix);
-    config.limits.book_entries = args.book_entries;
+    config.fast = args.fast;
+    let most = if args.fast { FAST_IDS } else { BOOK_ENTRIES };
+    config.limits.book_entries = args.book_entries.unwrap_or(most);
     let simulator = Simulator::start(config).await?;
     let at = simulator.addresses();
     sandbox::write_credentials(&args.dir, &material, at)?;

@@ -5,7 +5,7 @@ use std::process::Output;
 use serde_json::{Value, json};
 
 use crate::harness::{World, apns_token, fcm_token};
-use crate::process::fanfare;
+use crate::process::{Serving, fanfare, log_of};
 use crate::scripted::{Answer, Scripted};
 
 const ID: &str = "0190c42f-0d6a-8000-8000-0123456789ab";
@@ -109,6 +109,26 @@ async fn watch_goes_on_where_its_stream_broke() {
             stream.head
         );
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signal_ends_the_watcher_and_says_that_it_does_nothing_else() {
+    let gateway = Scripted::start(|line, _| match line.contains("/events") {
+        true => Answer::Events(event("state", "2", &progress("running", 50))),
+        false => Answer::Json(200, progress("running", 50)),
+    })
+    .await;
+    let directory = tempfile::tempdir().expect("a directory");
+    let access = ["--url", &gateway.url, "--key", "ffk_shop_0"];
+    let watch = [&["campaign", "watch", ID][..], &access].concat();
+    let mut watching = Serving::start(directory.path(), &watch, &[]).await;
+    assert!(watching.first_line.starts_with("running: 50 of 200"));
+    watching.signal("INT").await;
+    assert_eq!(watching.ended().await.code(), Some(1));
+    let said = log_of(directory.path());
+    assert!(said.contains("nothing changes for the campaign"), "{said}");
+    let asked = gateway.seen();
+    assert!(asked.iter().all(|seen| seen.line.starts_with("GET ")));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,3 +24,4 @@ mod reload;
 mod scripted;
 mod sending;
 mod store_commands;
+mod terminal;

@@ -17,6 +17,7 @@ pub(crate) mod stand_in;
 mod upload;
 mod view;
 
+pub(crate) use events::Looks;
 #[cfg(test)]
 pub(crate) use request::faults_of;
 pub(crate) use rooms::CampaignRooms;

@@ -29,6 +29,8 @@ pub(crate) struct Book {
     pub(crate) deliveries: Mutex<Vec<CampaignDelivery>>,
     /// Whom an audience that is no upload has.
     pub(crate) audience: Mutex<Audienced>,
+    /// How often anybody asked how one stands.
+    pub(crate) looks: Mutex<usize>,
     /// Told of each block that was taken.
     pub(crate) appended: tokio::sync::Notify,
     keys: Mutex<HashMap<[u8; 32], First>>,
@@ -168,6 +170,7 @@ impl CampaignRooms for StandIn {
         app: &'a AppId,
         id: CampaignId,
     ) -> BoxFuture<'a, Result<Option<CampaignView>>> {
+        *self.book.looks.lock() += 1;
         self.answer(|| self.book.find(app, id))
     }
 

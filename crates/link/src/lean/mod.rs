@@ -12,7 +12,7 @@ mod head;
 pub(crate) mod hpack;
 mod out;
 mod patience;
-mod session;
+pub(crate) mod session;
 mod settings;
 mod stream;
 mod streams;

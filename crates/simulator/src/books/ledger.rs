@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::turn::Ids;
 use super::{
     AddressTotal, AnswerTotal, ConnectionTotals, Entry, PAGE_MAX, ProviderTotals, Query, Record,
     Totals,
@@ -15,31 +16,33 @@ const ANSWERS_MAX: usize = 512;
 const OTHER: &str = "(other reasons)";
 
 pub(super) struct Ledger {
-    limit: usize,
-    log_full: bool,
+    pub(super) limit: usize,
+    pub(super) log_full: bool,
     sides: [Side; 3],
     log: Vec<Line>,
     /// How often an `apns-id` was accepted.
     ids: HashMap<u128, u32>,
     order: Vec<(Provider, Arc<str>)>,
+    /// Of the fast mode.
+    pub(super) accepted_ids: Ids,
 }
 
 #[derive(Default)]
-struct Side {
-    requests: u64,
-    accepted: u64,
+pub(super) struct Side {
+    pub(super) requests: u64,
+    pub(super) accepted: u64,
     lost: u64,
-    duplicates: u64,
+    pub(super) duplicates: u64,
     accepted_addresses: u64,
-    answers: Vec<Answer>,
-    connections: ConnectionTotals,
+    pub(super) answers: Vec<Answer>,
+    pub(super) connections: ConnectionTotals,
     addresses: HashMap<Arc<str>, Address>,
 }
 
-struct Answer {
+pub(super) struct Answer {
     status: u16,
     reason: Box<str>,
-    count: u64,
+    pub(super) count: u64,
 }
 
 #[derive(Default)]
@@ -72,7 +75,12 @@ impl Ledger {
             log: Vec::new(),
             ids: HashMap::new(),
             order: Vec::new(),
+            accepted_ids: Ids::default(),
         }
+    }
+
+    pub(super) fn side(&mut self, provider: Provider) -> &mut Side {
+        &mut self.sides[provider.index()]
     }
 
     pub(super) fn reset(&mut self) {
@@ -214,7 +222,7 @@ impl Ledger {
 
 impl Side {
     /// Position of an answer. There are few, and the common ones come first, so a scan is quickest.
-    fn answer(&mut self, status: u16, reason: &str) -> usize {
+    pub(super) fn answer(&mut self, status: u16, reason: &str) -> usize {
         let find = |answers: &[Answer], reason: &str| {
             answers
                 .iter()

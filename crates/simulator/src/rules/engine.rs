@@ -16,6 +16,7 @@ pub(crate) struct Rules {
     active: RwLock<Vec<Arc<Active>>>,
     limit: usize,
     certificates: bool,
+    is_fast: bool,
 }
 
 struct Active {
@@ -38,12 +39,13 @@ impl Fired {
 }
 
 impl Rules {
-    pub(crate) fn new(limit: usize, certificates: bool) -> Self {
+    pub(crate) fn new(limit: usize, certificates: bool, is_fast: bool) -> Self {
         Self {
             any: AtomicBool::new(false),
             active: RwLock::default(),
             limit,
             certificates,
+            is_fast,
         }
     }
 
@@ -103,6 +105,12 @@ impl Rules {
     }
 
     fn prepare(&self, rules: Vec<Rule>, before: usize) -> Result<Vec<Arc<Active>>, SimulatorError> {
+        if self.is_fast && !rules.is_empty() {
+            return Err(SimulatorError::Rule {
+                index: 0,
+                reason: "there are no rules in the fast mode".to_owned(),
+            });
+        }
         if rules.len() + before > self.limit {
             let reason = format!("too many rules, the limit is {}", self.limit);
             return Err(SimulatorError::Rule {
@@ -182,18 +190,6 @@ pub(crate) fn starts_with(address: &str, prefix: &str) -> bool {
         .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
 }
 
-impl Span {
-    /// The span that a lot picks.
-    pub(crate) fn draw(self, lot: u64) -> Duration {
-        match self {
-            Self::Fixed(ms) => Duration::from_millis(ms),
-            Self::Range { min, max } => {
-                Duration::from_millis(min + lot % (max.saturating_sub(min)).saturating_add(1))
-            }
-        }
-    }
-}
-
 /// `SplitMix64`: an even lot for each count, the same for the same seed.
 pub(crate) fn lot(seed: u64, count: u64) -> u64 {
     let mut z = seed.wrapping_add(count.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
@@ -202,7 +198,7 @@ pub(crate) fn lot(seed: u64, count: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-fn fraction(lot: u64) -> f64 {
+pub(super) fn fraction(lot: u64) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "53 bits fit")]
     let top = (lot >> 11) as f64;
     top / 9_007_199_254_740_992.0
@@ -220,10 +216,8 @@ fn check(rule: &Rule, certificates: bool) -> Result<(), &'static str> {
     {
         return Err("probability must be between 0 and 1");
     }
-    if let Some(Span::Range { min, max }) = rule.delay_ms
-        && min > max
-    {
-        return Err("delay_ms: min is greater than max");
+    if rule.delay_ms.and_then(Span::fault).is_some() {
+        return Err("delay_ms: min and median are at most max and p99, median is at least 1");
     }
     match (&rule.then, rule.on) {
         (Reaction::Answer(reply), Stage::Request) => check_reply(reply),

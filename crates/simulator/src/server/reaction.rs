@@ -9,7 +9,7 @@ use h2::server::SendResponse;
 use super::waiting::{delay, silence};
 use super::{End, Judge, Session};
 use crate::reply::{Call, Facts};
-use crate::rules::{Close, Fired, Goaway, Last, Moment, Reaction, Stage, lot};
+use crate::rules::{Close, Fired, Goaway, Last, Moment, Reaction, Stage};
 use crate::wire::Io;
 
 impl<J: Judge, T: Io> Session<J, T> {
@@ -34,12 +34,7 @@ impl<J: Judge, T: Io> Session<J, T> {
             .shared
             .rules
             .find(Stage::Request, J::PROVIDER, &facts.address);
-        let latency = scope.config.latency.map(|span| {
-            self.answered = self.answered.wrapping_add(1);
-            span.draw(lot(self.answered, 0))
-        });
-        let time = latency.unwrap_or_default()
-            + fired.as_ref().map(|fired| fired.delay).unwrap_or_default();
+        let time = scope.latency() + fired.as_ref().map(|fired| fired.delay).unwrap_or_default();
         drop(facts);
         if time.is_zero() {
             self.react(call, respond, fired.as_ref());

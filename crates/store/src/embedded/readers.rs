@@ -1,26 +1,21 @@
 //! The threads that read, each with its own connection, fed from one queue.
 
+mod queue;
+
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use rusqlite::Connection;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{oneshot, watch};
 
 use super::health::Health;
 use super::lock::Lock;
 use crate::Result;
+pub(super) use queue::{Reads, Taken};
 
-/// What the readers are sent.
-pub(super) enum Msg {
-    Read(Job),
-    /// Take no more, and finish what is queued.
-    Close,
-}
+pub(super) type Job = Box<dyn FnOnce(&mut Connection, &Health) + Send>;
 
-type Job = Box<dyn FnOnce(&mut Connection, &Health) + Send>;
-
-/// The closure as a message, and where its answer comes.
-pub(super) fn read<T, F>(work: F) -> (Msg, oneshot::Receiver<Result<T>>)
+/// The closure as a job, and where its answer comes.
+pub(super) fn read<T, F>(work: F) -> (Job, oneshot::Receiver<Result<T>>)
 where
     T: Send + 'static,
     F: FnOnce(&mut Connection) -> Result<T> + Send + 'static,
@@ -33,7 +28,7 @@ where
         }
         drop(reply.send(end));
     };
-    (Msg::Read(Box::new(job)), answer)
+    (Box::new(job), answer)
 }
 
 /// Runs reads that must see one state of the store across several statements.
@@ -48,7 +43,7 @@ pub(super) fn snapshot<T>(db: &Connection, read: impl FnOnce() -> Result<T>) -> 
 /// One reader thread. Everything it owns is let go in the order of the fields.
 pub(super) struct Reader {
     pub(super) db: Connection,
-    pub(super) queue: Arc<Mutex<mpsc::Receiver<Msg>>>,
+    pub(super) queue: Taken,
     pub(super) health: Arc<Health>,
     pub(super) _lock: Arc<Lock>,
     /// Dropped last: tells `close` that the thread is done.
@@ -57,20 +52,8 @@ pub(super) struct Reader {
 
 impl Reader {
     pub(super) fn run(mut self) {
-        while let Some(msg) = self.next() {
-            if let Msg::Read(job) = msg {
-                job(&mut self.db, &self.health);
-            }
+        while let Some(job) = self.queue.next() {
+            job(&mut self.db, &self.health);
         }
-    }
-
-    /// One reader waits in the queue, the others wait for its place.
-    fn next(&self) -> Option<Msg> {
-        let mut queue = self.queue.lock();
-        let msg = queue.blocking_recv();
-        if matches!(msg, Some(Msg::Close)) {
-            queue.close();
-        }
-        msg
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use fanfare_core::campaign::{Room, Sight, share};
+use fanfare_core::campaign::{Room, Share, Sight, share};
 use fanfare_core::restart::{History, Policy, Verdict};
 use fanfare_types::{AppId, CampaignId, Lane, Timestamp};
 use ractor::{Actor, ActorId, ActorRef};
@@ -24,7 +24,7 @@ struct Child {
     actor: Option<ActorRef<run::Msg>>,
     history: History,
     /// What it was told last.
-    share: usize,
+    share: Share,
 }
 
 impl Children {
@@ -57,7 +57,7 @@ impl Children {
             app: seen.app.clone(),
             actor: None,
             history: History::default(),
-            share: 0,
+            share: Share::default(),
         });
         if child.actor.is_some() {
             return;
@@ -70,7 +70,7 @@ impl Children {
         match Actor::spawn_linked(None, Campaign, args, supervisor.get_cell()).await {
             Ok((actor, _)) => {
                 child.actor = Some(actor);
-                child.share = 0;
+                child.share = Share::default();
             }
             Err(error) => {
                 tracing::error!(campaign = %seen.id, %error, "campaign cannot be started");

@@ -105,7 +105,7 @@ fn no_more_is_read_than_the_window_has_room_for() {
     let first: Vec<_> = (0..4).map(|shard| read(shard, 256)).collect();
     assert_eq!(rig.took(), first);
     let (mut opened, mut number) = (Vec::new(), 0);
-    let mut next = first;
+    let (mut next, mut woken) = (first, 0);
     while !next.is_empty() {
         for effect in std::mem::take(&mut next) {
             match effect {
@@ -115,17 +115,27 @@ fn no_more_is_read_than_the_window_has_room_for() {
                     opened.push(chunk(number, 256));
                     rig.opened(shard, Some(chunk(number, 256)), false);
                 }
+                Effect::WakeAt(_) => woken += 1,
                 other => panic!("{other:?}"),
             }
             assert!(rig.run.held() <= 2_048);
         }
         next = rig.took();
     }
+    assert_eq!(woken, 1, "it looks for room by itself");
     assert_eq!((opened.len(), rig.run.held()), (8, 2_048));
     rig.recorded(chunk(1, 1), 2_048);
     assert_eq!(rig.took(), [], "room for less than a chunk");
     rig.recorded(chunk(1, 0), 2_048);
     assert_eq!(rig.took().len(), 1);
+    // Some of what it holds was set aside, and nothing came of it but the time to look.
+    rig.page(0, 256);
+    rig.opened(0, Some(chunk(9, 256)), false);
+    rig.took();
+    rig.wake(false);
+    assert!(matches!(rig.took()[..], [Effect::WakeAt(_)]));
+    rig.run.on_window(2_048 + 512, rig.now, &mut rig.effects);
+    assert_eq!(rig.took()[..1], [read(0, 320)]);
 }
 
 #[test]

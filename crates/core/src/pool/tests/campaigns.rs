@@ -177,15 +177,29 @@ fn what_is_taken_and_not_handed_over_gives_its_leave_back() {
 #[test]
 fn one_devices_throttle_keeps_nobody_else() {
     let mut rig = apns();
-    work(&mut rig, &run(None), 3);
+    let throttled = run(None);
+    let live = work(&mut rig, &throttled, 4);
     let mut handed = rig.handed();
     rig.answer(handed.remove(0), Verdict::ThrottleDevice { after: None });
+    rig.answer(handed.remove(0), Verdict::Server { after: None });
+    assert_eq!(throttled.aside(), 1, "its campaign reads on beside it");
     rig.answer_all(handed, Verdict::Accepted);
-    assert_eq!(waiting(&rig), (0, 1), "that device waits");
+    assert_eq!(waiting(&rig), (0, 2), "that device waits");
     work(&mut rig, &run(None), 50);
     assert_eq!(rig.handed().len(), 50);
     rig.after(30 * SECOND);
-    assert_eq!(rig.handed().len(), 1);
+    assert_eq!((rig.handed().len(), throttled.aside()), (2, 0));
+    // One that is dropped waits for nothing.
+    work(&mut rig, &throttled, 1);
+    let after = Some(600 * SECOND);
+    let one = rig.handed().remove(0);
+    rig.answer(one, Verdict::ThrottleDevice { after });
+    assert_eq!(throttled.aside(), 1);
+    throttled.withdraw();
+    rig.now = rig.now + SECOND;
+    rig.event(Pool::on_cancelled);
+    assert_eq!((waiting(&rig), throttled.aside()), ((0, 0), 0));
+    drop(live);
 }
 
 #[test]

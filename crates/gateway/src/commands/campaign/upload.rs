@@ -260,7 +260,7 @@ fn bar(bytes: u64) -> ProgressBar {
         return ProgressBar::hidden();
     }
     let style = ProgressStyle::with_template(
-        "uploading {wide_bar} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
+        "uploading {wide_bar} {percent}%\n{bytes} of {total_bytes}, {bytes_per_sec}, {eta} left",
     );
     ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }

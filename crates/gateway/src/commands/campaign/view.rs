@@ -62,27 +62,41 @@ impl View {
         self.state == CampaignState::Completed.as_str()
     }
 
-    /// `running: 79,790 of 200,000, 4998/s, 25 s left; delivered 79,000, dead 790`
+    /// `running: 79,790 of 200,000, 4,998/s, 25 s left; delivered 79,000, dead 790`
     pub(super) fn line(&self, now: Timestamp) -> String {
-        let counts = &self.counts;
-        let about = if counts.estimated { "about " } else { "" };
-        let (ended, total) = (grouped(counts.ended()), grouped(counts.total));
-        let mut line = format!("{}: {ended} of {about}{total}", self.state);
-        if self.rate_now > 0.0 {
-            line.push_str(&format!(", {:.0}/s", self.rate_now));
-        }
-        if let Some(eta) = self.eta {
-            line.push_str(&format!(", {} left", duration(eta.since(now).as_secs())));
-        }
-        let outcomes = counts.in_words();
+        let mut line = self.progress(now).join(", ");
+        let outcomes = self.counts.in_words();
         if !outcomes.is_empty() {
             line.push_str("; ");
-            line.push_str(&outcomes);
+            line.push_str(&outcomes.join(", "));
         }
         if let Some(reason) = &self.reason {
             line.push_str(&format!(" ({reason})"));
         }
         line
+    }
+
+    /// The same for a terminal so many columns wide: no line is longer, and none breaks within a figure.
+    pub(super) fn lines(&self, now: Timestamp, columns: usize) -> String {
+        let all = [self.progress(now), self.counts.in_words()];
+        let all = all.iter().filter(|parts| !parts.is_empty());
+        let lines: Vec<_> = all.map(|parts| wrapped(parts, columns)).collect();
+        lines.join("\n")
+    }
+
+    /// How far it is, how fast, and for how long.
+    fn progress(&self, now: Timestamp) -> Vec<String> {
+        let counts = &self.counts;
+        let about = if counts.estimated { "about " } else { "" };
+        let (ended, total) = (grouped(counts.ended()), grouped(counts.total));
+        let mut parts = vec![format!("{}: {ended} of {about}{total}", self.state)];
+        if self.rate_now > 0.0 {
+            parts.push(format!("{}/s", rounded(self.rate_now)));
+        }
+        if let Some(eta) = self.eta {
+            parts.push(format!("{} left", duration(eta.since(now).as_secs())));
+        }
+        parts
     }
 }
 
@@ -115,11 +129,11 @@ impl Counts {
         self.total == self.waiting + self.in_flight + self.ended()
     }
 
-    /// Outcomes that happened: `delivered 79,000, dead 790`.
-    fn in_words(&self) -> String {
+    /// Outcomes that happened: `delivered 79,000`, `dead 790`.
+    fn in_words(&self) -> Vec<String> {
         let happened = self.outcomes.iter().filter(|(_, count)| *count > 0);
         let words = happened.map(|(name, count)| format!("{name} {}", grouped(*count)));
-        words.collect::<Vec<_>>().join(", ")
+        words.collect()
     }
 }
 
@@ -140,10 +154,11 @@ impl fmt::Display for View {
             write!(f, "\n  {name:<10} {}", grouped(count))?;
         }
         let limit = match self.rate {
-            Some(rate) => format!("at most {rate}/s"),
+            Some(rate) => format!("at most {}/s", grouped(rate)),
             None => "as fast as may be".to_owned(),
         };
-        write!(f, "\n  {:<10} {:.0}/s now, {limit}", "rate", self.rate_now)?;
+        let now = rounded(self.rate_now);
+        write!(f, "\n  {:<10} {now}/s now, {limit}", "rate")?;
         if let Some(eta) = self.eta {
             write!(f, "\n  {:<10} {}", "eta", eta.to_rfc3339())?;
         }
@@ -156,10 +171,39 @@ pub(in crate::commands) fn grouped(number: u64) -> String {
     indicatif::HumanCount(number).to_string()
 }
 
+/// `4,998`; of slow ones a digit more.
+fn rounded(rate: f64) -> String {
+    match rate {
+        rate if rate > 0.0 && rate < 10.0 => format!("{rate:.1}"),
+        rate => indicatif::HumanFloatCount(rate.round()).to_string(),
+    }
+}
+
+/// Parts with commas between them, as many in a line as fit.
+fn wrapped(parts: &[String], columns: usize) -> String {
+    let (mut text, mut column) = (String::new(), 0);
+    for (n, part) in parts.iter().enumerate() {
+        let comma = if n + 1 < parts.len() { "," } else { "" };
+        let length = part.len() + comma.len();
+        if column > 0 && column + 1 + length > columns {
+            text.push('\n');
+            column = 0;
+        } else if column > 0 {
+            text.push(' ');
+            column += 1;
+        }
+        text.push_str(part);
+        text.push_str(comma);
+        column += length;
+    }
+    text
+}
+
 /// `45 s`, `3 min 20 s`, `5 h 12 min`
 fn duration(seconds: u64) -> String {
     match seconds {
-        0..60 => format!("{seconds} s"),
+        0 => "less than 1 s".to_owned(),
+        1..60 => format!("{seconds} s"),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds / 60 % 60),
     }
@@ -186,14 +230,38 @@ mod tests {
         assert!(view.counts.add_up() && !view.is_final());
         assert_eq!(
             view.line(now),
-            "running: 79,790 of 200,000, 4998/s, 25 s left; delivered 79,000, dead 790"
+            "running: 79,790 of 200,000, 4,998/s, 25 s left; delivered 79,000, dead 790"
         );
         view.counts.estimated = true;
         view.eta = Some(Timestamp(now.0 + 3_725_000));
         assert!(
             view.line(now)
-                .starts_with("running: 79,790 of about 200,000, 4998/s, 1 h 2 min left")
+                .starts_with("running: 79,790 of about 200,000, 4,998/s, 1 h 2 min left")
         );
+    }
+
+    #[test]
+    fn a_narrow_terminal_breaks_no_figure() {
+        let now = Timestamp::parse_rfc3339("2026-01-31T08:00:35.000Z").unwrap();
+        let view = View::of(&campaign());
+        assert_eq!(
+            view.lines(now, 80),
+            "running: 79,790 of 200,000, 4,998/s, 25 s left\ndelivered 79,000, dead 790"
+        );
+        assert_eq!(
+            view.lines(now, 40),
+            "running: 79,790 of 200,000, 4,998/s,\n25 s left\ndelivered 79,000, dead 790"
+        );
+        for columns in [40, 60] {
+            let lines = view.lines(now, columns);
+            assert!(lines.lines().all(|line| line.len() <= columns), "{lines}");
+        }
+    }
+
+    #[test]
+    fn rates_are_round() {
+        let rates = [0.0, 0.25, 9.0, 4_998.2, 1_234_567.0].map(rounded);
+        assert_eq!(rates, ["0", "0.2", "9.0", "4,998", "1,234,567"]);
     }
 
     #[test]
@@ -210,7 +278,7 @@ mod tests {
             View::of(&campaign()).to_string(),
             "campaign 0190c42f-0d6a-8000-8000-0123456789ab (spring): running\n  total      200,000\n  \
              waiting    120,000\n  in_flight  210\n  delivered  79,000\n  dead       790\n  \
-             rate       4998/s now, at most 5000/s\n  eta        2026-01-31T08:01:00.000Z"
+             rate       4,998/s now, at most 5,000/s\n  eta        2026-01-31T08:01:00.000Z"
         );
     }
 }

@@ -4,13 +4,15 @@ use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use console::Term;
 use fanfare_types::Clock;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use reqwest::{Method, Response};
 use serde_json::Value;
 
 use super::View;
 use super::events::{Event, Reader};
+use crate::commands::EndSignals;
 use crate::commands::gateway::{Access, Gateway, Refused, read};
 
 /// Show a campaign's progress until it ends: a bar on a terminal, lines elsewhere.
@@ -52,8 +54,18 @@ pub(super) async fn run(args: &Args) -> anyhow::Result<()> {
     watch(&gateway, &args.campaign, &mut shown).await
 }
 
-/// Watches until the end.
+/// Watches until the end, the campaign's or the watcher's.
 pub(super) async fn watch(gateway: &Gateway, id: &str, shown: &mut Shown) -> anyhow::Result<()> {
+    let mut signals = EndSignals::new()?;
+    tokio::select! {
+        ended = to_the_end(gateway, id, shown) => return ended,
+        () = signals.next() => {}
+    }
+    shown.leave();
+    anyhow::bail!("ended by a signal; nothing changes for the campaign")
+}
+
+async fn to_the_end(gateway: &Gateway, id: &str, shown: &mut Shown) -> anyhow::Result<()> {
     let mut last_id = String::new();
     let mut back_off = BackOff::new();
     loop {
@@ -188,23 +200,34 @@ impl Shown {
     }
 
     fn progress(&mut self, view: &View) {
-        let line = view.line(Clock::system().now());
+        let now = Clock::system().now();
         match self {
             Shown::Bar(bar) => {
+                // The terminal may be another size by now.
+                let (_, columns) = Term::stderr().size();
                 bar.set_length(view.counts.total);
                 bar.set_position(view.counts.ended());
-                bar.set_message(line);
+                bar.set_message(view.lines(now, columns.into()));
             }
             Shown::Lines(last) => {
                 let is_due = last
                     .as_ref()
                     .is_none_or(|(state, at)| *state != view.state || at.elapsed() >= LINE_EVERY);
                 if is_due {
-                    println!("{line}");
+                    println!("{}", view.line(now));
                     *last = Some((view.state.clone(), Instant::now()));
                 }
             }
             Shown::Json => {}
+        }
+    }
+
+    /// What is there stays, and whatever comes next begins in a line of its own. Nothing is drawn again: the terminal
+    /// has written a `^C` since.
+    fn leave(&self) {
+        if let Shown::Bar(bar) = self {
+            bar.set_draw_target(ProgressDrawTarget::hidden());
+            eprintln!();
         }
     }
 

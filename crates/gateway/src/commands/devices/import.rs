@@ -120,7 +120,6 @@ impl Import {
             taken.bad.append(&mut batch.bad);
             taken.bad.sort_by_key(|bad| bad.line);
             self.totals.add(taken);
-            self.bar.set_position(batch.end.bytes);
             self.note(batch.end)?;
         }
         match &self.resume {
@@ -136,6 +135,7 @@ impl Import {
             indicatif::HumanCount(totals.registered),
             per_second(totals.registered, self.began.elapsed())
         ));
+        self.bar.set_position(place.bytes);
         match &self.resume {
             Some(resume) => {
                 resume.check()?;
@@ -182,8 +182,9 @@ fn bar(file: &Path) -> ProgressBar {
     if !std::io::stderr().is_terminal() || bytes == 0 {
         return ProgressBar::hidden();
     }
-    let style = ProgressStyle::with_template("importing {wide_bar} {percent}%, {msg}, {eta} left");
-    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    let style = ProgressStyle::with_template("importing {wide_bar} {percent}%\n{msg}, {eta} left");
+    let bar = ProgressBar::new(bytes).with_message("0 rows");
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
 /// Where rows go.

@@ -12,7 +12,7 @@ use crate::harness::{Options, World, expect, text};
 const NEWS_KEY: &str = "ffk_news_0123456789012345678901234567890123456789";
 
 /// Another app beside the sandbox's, with the same providers.
-fn with_news(text: String) -> String {
+pub(super) fn with_news(text: String) -> String {
     let (top, app) = text.split_once("[[apps]]").expect("an app");
     let (_, providers) = app.split_once("[apps.apns]").expect("APNs");
     let sha256 = sha256_hex(NEWS_KEY.as_bytes());
@@ -22,11 +22,26 @@ fn with_news(text: String) -> String {
     )
 }
 
-fn news(world: &World, method: Method, path: &str) -> RequestBuilder {
+pub(super) fn news(world: &World, method: Method, path: &str) -> RequestBuilder {
     world.request(method, path).bearer_auth(NEWS_KEY)
 }
 
-async fn view(world: &World, id: &str) -> Value {
+/// Devices of the app `news`, one user each.
+pub(super) async fn readers(world: &World, numbers: std::ops::Range<u32>) {
+    for n in numbers {
+        let channel = if n.is_multiple_of(2) {
+            "ios_push"
+        } else {
+            "fcm"
+        };
+        let body = json!({"channel": channel, "token": address(n)});
+        let path = format!("/v1/users/reader-{n}/devices");
+        let register = news(world, Method::POST, &path);
+        expect(register.json(&body), StatusCode::CREATED).await;
+    }
+}
+
+pub(super) async fn view(world: &World, id: &str) -> Value {
     expect(
         news(world, Method::GET, &format!("/v1/campaigns/{id}")),
         StatusCode::OK,
@@ -43,20 +58,7 @@ async fn one_apps_campaign_does_not_hold_up_anothers() {
         ..with_books()
     };
     let world = crowd(DEMO, options).await;
-    for n in DEMO..DEMO + NEWS {
-        let channel = if n.is_multiple_of(2) {
-            "ios_push"
-        } else {
-            "fcm"
-        };
-        let body = json!({"channel": channel, "token": address(n)});
-        let register = news(
-            &world,
-            Method::POST,
-            &format!("/v1/users/reader-{n}/devices"),
-        );
-        expect(register.json(&body), StatusCode::CREATED).await;
-    }
+    readers(&world, DEMO..DEMO + NEWS).await;
     let large = world.launch(&to_all()).await;
     until(&world, &large, |view| count(view, "in_flight") > 0).await;
     let made = expect(

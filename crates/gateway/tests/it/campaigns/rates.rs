@@ -15,13 +15,13 @@ const OFF: f64 = 0.02;
 
 /// How long this machine stood still, as a thread sees it that wants to wake every 5 ms: what a gateway cannot make up
 /// for is held against the machine.
-struct Stalls {
+pub(super) struct Stalls {
     seen: std::sync::Arc<parking_lot::Mutex<Vec<(u64, u64)>>>,
     watcher: tokio::task::JoinHandle<()>,
 }
 
 impl Stalls {
-    fn watch() -> Stalls {
+    pub(super) fn watch() -> Stalls {
         let seen: std::sync::Arc<parking_lot::Mutex<Vec<(u64, u64)>>> = std::sync::Arc::default();
         let by = seen.clone();
         let watcher = tokio::spawn(async move {
@@ -39,7 +39,7 @@ impl Stalls {
     }
 
     /// Milliseconds of stalls in a span of time.
-    fn within(&self, from: u64, to: u64) -> u64 {
+    pub(super) fn within(&self, from: u64, to: u64) -> u64 {
         let seen = self.seen.lock();
         let overlap = |(begin, end): &(u64, u64)| end.min(&to).saturating_sub(*begin.max(&from));
         seen.iter().map(overlap).sum()
@@ -52,14 +52,14 @@ impl Drop for Stalls {
     }
 }
 
-fn now_ms() -> u64 {
+pub(super) fn now_ms() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     u64::try_from(now.expect("after 1970").as_millis()).expect("before long")
 }
 
 /// Every window between these instants has what the rate says.
 #[allow(clippy::cast_precision_loss, reason = "small counts")]
-fn assert_rate(arrivals: &[u64], from: u64, to: u64, rate: u32, stalls: &Stalls) {
+pub(super) fn assert_rate(arrivals: &[u64], from: u64, to: u64, rate: u32, stalls: &Stalls) {
     assert!(to - from > WINDOW_MS, "there is a window");
     let wanted = f64::from(rate) * WINDOW_MS as f64 / 1_000.0;
     for begin in (from..=to - WINDOW_MS).step_by(100) {

@@ -10,10 +10,11 @@ use super::rig::{count, crowd, ended, to_all, until, with, with_books};
 async fn a_graceful_restart_in_the_middle_doubles_nothing() {
     const DEVICES: u32 = 10_000;
     let mut world = crowd(DEVICES, with_books()).await;
-    let id = world.launch(&with(to_all(), &json!({"rate": 1500}))).await;
+    // Slow enough to have ten seconds left at the last restart.
+    let id = world.launch(&with(to_all(), &json!({"rate": 700}))).await;
     for share in 1..=3 {
         until(&world, &id, |view| {
-            ended(view) >= u64::from(DEVICES) * share / 5
+            ended(view) >= u64::from(DEVICES) * share / 10
         })
         .await;
         assert!(world.drain().await);
@@ -28,10 +29,11 @@ async fn a_graceful_restart_in_the_middle_doubles_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_paused_campaign_stays_paused_over_a_restart() {
-    const DEVICES: u32 = 3_000;
+    const DEVICES: u32 = 6_000;
     let mut world = crowd(DEVICES, with_books()).await;
-    let id = world.launch(&with(to_all(), &json!({"rate": 400}))).await;
-    until(&world, &id, |view| ended(view) >= 500).await;
+    // What is left takes longer than any request does: it cannot have ended before its pause.
+    let id = world.launch(&with(to_all(), &json!({"rate": 200}))).await;
+    until(&world, &id, |view| ended(view) >= 400).await;
     world.steer(&id, "pause").await;
     assert!(world.drain().await);
     let before = pushes(&world).len();

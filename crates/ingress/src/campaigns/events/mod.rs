@@ -1,15 +1,16 @@
 //! Watching a campaign: server-sent events (WHATWG HTML, section 9.2).
 
+mod looks;
 mod story;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use axum::response::sse::{self, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use fanfare_types::{AppId, CampaignId};
 use futures_util::stream;
 use http::{HeaderMap, HeaderName, StatusCode};
 use tokio::sync::OwnedSemaphorePermit;
@@ -21,6 +22,8 @@ use crate::auth::Service;
 use crate::openapi;
 use crate::path::{CampaignPath, no_such_campaign};
 use crate::problem::Problem;
+pub(crate) use looks::Looks;
+use looks::Watched;
 use story::{Event, EventData, Story, is_over};
 
 /// How often a watcher looks: no more often are there events of progress.
@@ -64,9 +67,8 @@ async fn events(
         let detail = "as many streams of events are open as may be";
         Problem::unavailable("overloaded", detail)
     })?;
-    let app = service.app.id.clone();
-    let view = api.rooms.campaign(&app, id).await?;
-    let view = view.ok_or_else(no_such_campaign)?;
+    let watched = api.looks.at(&service.app.id, id);
+    let view = watched.look_now(&api).await?.ok_or_else(no_such_campaign)?;
     let told = last_event_id(&headers);
     let (mut story, is_over) = (Story::since(told), is_over(&view));
     if is_over && told == view.standing.history.last().map(|turn| turn.revision) {
@@ -76,8 +78,7 @@ async fn events(
         events: story.tell(&view, api.clock.now()),
         story,
         is_over,
-        app,
-        id,
+        watched,
         _place: place,
         api: api.clone(),
     };
@@ -95,8 +96,7 @@ fn last_event_id(headers: &HeaderMap) -> Option<u64> {
 
 struct Watching {
     api: Shared,
-    app: AppId,
-    id: CampaignId,
+    watched: Arc<Watched>,
     story: Story,
     /// To be sent before it is looked again.
     events: VecDeque<Event>,
@@ -117,9 +117,8 @@ impl Watching {
             if self.api.rooms.is_draining() {
                 return None;
             }
-            let looking = self.api.rooms.campaign(&self.app, self.id);
             // What cannot be looked at now is looked at again; the stream lives on.
-            if let Ok(view) = self.api.timely(looking).await {
+            if let Ok(view) = self.api.timely(self.watched.look(&self.api)).await {
                 let view = view?;
                 self.is_over = is_over(&view);
                 self.events = self.story.tell(&view, self.api.clock.now());

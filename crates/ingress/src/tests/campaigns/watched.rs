@@ -236,6 +236,29 @@ async fn there_is_room_for_so_many_watchers_and_it_comes_back() {
         .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_hundred_watchers_of_one_campaign_share_their_looks() {
+    let api = Harness::new();
+    let id = made(&api, smallest()).await;
+    let mut watchers = Vec::new();
+    for _ in 0..100 {
+        let mut watcher = watch(&api, &id, None).await;
+        watcher.expect("state", 1, "draft").await;
+        watchers.push(watcher);
+        tokio::time::sleep(Duration::from_millis(7)).await;
+    }
+    let waiting = watchers.into_iter().map(|mut watcher| {
+        tokio::spawn(async move { drop(timeout(Duration::from_secs(10), watcher.next()).await) })
+    });
+    let waiting: Vec<_> = waiting.collect();
+    let before = *api.rooms.book.looks.lock();
+    for watcher in waiting {
+        watcher.await.unwrap();
+    }
+    let looks = *api.rooms.book.looks.lock() - before;
+    assert!((20..=41).contains(&looks), "{looks} in 10 s");
+}
+
 #[tokio::test]
 async fn only_services_of_the_app_may_watch() {
     let api = Harness::new();

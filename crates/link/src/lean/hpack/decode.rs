@@ -121,9 +121,15 @@ impl Decoder {
         Ok(())
     }
 
-    #[cfg(test)]
-    pub(super) fn table(&self) -> &Table {
+    #[cfg(any(test, feature = "codec"))]
+    pub(crate) fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// Memory that strings are decoded into.
+    #[cfg(any(test, feature = "codec"))]
+    pub(crate) fn scratch_bytes(&self) -> usize {
+        self.name.capacity() + self.value.capacity()
     }
 }
 

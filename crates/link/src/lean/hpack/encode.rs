@@ -15,7 +15,7 @@ use super::{Forbidden, TABLE_BYTES, integer, permitted};
 
 /// Blocks between two that push entries out of a full table. An addition moves the index of every other entry, so each
 /// costs all runs that are kept: where more is asked for than fits, most of it is better written out.
-const EVICTIONS_APART: u64 = 1_024;
+pub(super) const EVICTIONS_APART: u64 = 1_024;
 
 /// Writes request header blocks. Keeps the dynamic table that the peer has.
 pub(crate) struct Encoder {
@@ -152,6 +152,18 @@ impl Encoder {
             block.extend_from_slice(&own.start);
         }
         literal::string(literal::value(value), block);
+    }
+}
+
+#[cfg(test)]
+impl Encoder {
+    pub(super) fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// How often the table has changed.
+    pub(super) fn era(&self) -> u64 {
+        self.era
     }
 }
 

@@ -131,3 +131,40 @@ fn ends_well(bits: u64, have: usize) -> Result<(), Broken> {
         false => Err(Broken::Huffman),
     }
 }
+
+/// The code of each symbol, right-aligned, and its length.
+#[cfg(any(test, feature = "codec"))]
+pub(super) static CODES: [(u32, u8); SYMBOLS] = {
+    let code = canonical();
+    let mut codes = [(0, 0); SYMBOLS];
+    let mut length = 1;
+    while length <= LONGEST {
+        let first = code.place[length];
+        let mut place = first;
+        while place < code.place[length + 1] {
+            let nth = (code.first[length] >> (32 - length)) + (place - first) as u64;
+            codes[code.order[place] as usize] = (nth as u32, length as u8);
+            place += 1;
+        }
+        length += 1;
+    }
+    codes
+};
+
+/// Appends the code of a string, which peers send and we do not.
+#[cfg(any(test, feature = "codec"))]
+pub(crate) fn encode(string: &[u8], out: &mut Vec<u8>) {
+    let (mut bits, mut have) = (0_u64, 0);
+    for octet in string {
+        let (code, length) = CODES[usize::from(*octet)];
+        bits = bits << length | u64::from(code);
+        have += length;
+        while have >= 8 {
+            have -= 8;
+            out.push((bits >> have) as u8);
+        }
+    }
+    if have > 0 {
+        out.push((bits << (8 - have)) as u8 | u8::MAX >> have);
+    }
+}

@@ -4,7 +4,7 @@
 
 mod decode;
 mod encode;
-mod huffman;
+pub(crate) mod huffman;
 mod integer;
 mod kept;
 mod literal;

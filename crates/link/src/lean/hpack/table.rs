@@ -11,7 +11,7 @@ pub(super) struct Entry {
     bytes: Box<[u8]>,
 }
 
-pub(super) struct Table {
+pub(crate) struct Table {
     /// The newest first, which is how they are counted.
     entries: VecDeque<Entry>,
     /// Of all entries, by [`size`]. At most `max`.
@@ -112,8 +112,8 @@ impl Table {
         1..=ENTRIES.len() + self.entries.len()
     }
 
-    #[cfg(test)]
-    pub(super) fn dynamic(&self) -> Vec<(String, String)> {
+    #[cfg(any(test, feature = "codec"))]
+    pub(crate) fn dynamic(&self) -> Vec<(String, String)> {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         let fields = self.entries.iter().map(Entry::field);
         fields
@@ -121,8 +121,8 @@ impl Table {
             .collect()
     }
 
-    #[cfg(test)]
-    pub(super) fn size(&self) -> usize {
+    #[cfg(any(test, feature = "codec"))]
+    pub(crate) fn size(&self) -> usize {
         self.size
     }
 }

@@ -3,7 +3,7 @@ use super::*;
 
 fn rules(json: &str) -> Result<Rules, String> {
     let parsed: Vec<Rule> = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let rules = Rules::new(4, false);
+    let rules = Rules::new(4, false, false);
     rules.set(parsed).map_err(|error| error.to_string())?;
     Ok(rules)
 }
@@ -138,4 +138,12 @@ fn every_reaction_has_a_stable_spelling() {
         let reaction: Reaction = serde_json::from_str(json).unwrap();
         assert_eq!(serde_json::to_string(&reaction).unwrap(), json);
     }
+}
+
+#[test]
+fn the_fast_mode_takes_no_rules() {
+    let rules = Rules::new(4, false, true);
+    let refused = rules.set(vec![Rule::default()]).unwrap_err();
+    assert!(refused.to_string().contains("fast mode"), "{refused}");
+    assert!(rules.set(Vec::new()).is_ok() && !rules.any());
 }
