@@ -24,7 +24,7 @@ on_each_engine! {
 }
 
 /// Seeds in every test run.
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 40;
 
 #[derive(Clone)]
 struct Dice(u64);
