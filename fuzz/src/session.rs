@@ -112,7 +112,7 @@ fn step(line: &str) -> Option<Step> {
         "wait" => Step::Wait(u64::from(number()?)),
         kind => {
             let named = KINDS.iter().position(|name| *name == kind);
-            let kind = named.map(|kind| kind as u8).or(kind.parse().ok())?;
+            let kind = named.map(|kind| kind as u8).or_else(|| kind.parse().ok())?;
             let mut words = rest.splitn(3, ' ');
             let flags = words.next()?.parse().ok()?;
             let stream = words.next()?.parse().ok()?;

@@ -100,7 +100,7 @@ impl Written {
                 let stream = self.streams.get_mut(&frame.stream);
                 stream.expect("a stream of ours").is_over = true;
             }
-            "SETTINGS" => assert!(frame.stream == 0 && size % 6 == 0),
+            "SETTINGS" => assert!(frame.stream == 0 && size.is_multiple_of(6)),
             "PING" => assert!(frame.stream == 0 && size == 8),
             "GOAWAY" => self.goaway = word(&frame.payload[4..]),
             "WINDOW_UPDATE" => assert!(size == 4 && word(&frame.payload) != Some(0)),
