@@ -68,7 +68,7 @@ impl Written {
             .strip_prefix(PREFACE)
             .expect("the preface comes first");
         let all = frames(bytes);
-        let length: usize = all.iter().map(|frame| frame.payload.len() + 9).sum();
+        let length: usize = all.iter().map(Frame::length).sum();
         assert_eq!(length, bytes.len(), "the last frame is whole");
         assert_eq!(all.first().map(Frame::name), Some("SETTINGS"));
         let mut reader = BlockReader::new(4_096, 1 << 20);
