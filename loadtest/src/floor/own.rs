@@ -59,6 +59,7 @@ pub(super) async fn run(request: &Request, requests: u64) -> anyhow::Result<Floo
     let spent: Spent = serde_json::from_slice(&output.stdout).context("reading what it spent")?;
     Ok(Floor {
         name: "h2",
+        requests,
         cpu_us: spent.cpu_us / requests as f64,
         per_second: requests as f64 / spent.seconds.max(1e-3),
     })
