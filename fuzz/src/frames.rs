@@ -36,6 +36,11 @@ impl Frame {
         KINDS.get(usize::from(self.kind)).copied().unwrap_or("?")
     }
 
+    /// With its head, in bytes.
+    pub(crate) fn length(&self) -> usize {
+        9 + self.payload.len()
+    }
+
     pub(crate) fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }

@@ -68,7 +68,7 @@ impl Written {
             .strip_prefix(PREFACE)
             .expect("the preface comes first");
         let all = frames(bytes);
-        let length: usize = all.iter().map(|frame| frame.payload.len() + 9).sum();
+        let length: usize = all.iter().map(Frame::length).sum();
         assert_eq!(length, bytes.len(), "the last frame is whole");
         assert_eq!(all.first().map(Frame::name), Some("SETTINGS"));
         let mut reader = BlockReader::new(4_096, 1 << 20);
@@ -100,7 +100,7 @@ impl Written {
                 let stream = self.streams.get_mut(&frame.stream);
                 stream.expect("a stream of ours").is_over = true;
             }
-            "SETTINGS" => assert!(frame.stream == 0 && size % 6 == 0),
+            "SETTINGS" => assert!(frame.stream == 0 && size.is_multiple_of(6)),
             "PING" => assert!(frame.stream == 0 && size == 8),
             "GOAWAY" => self.goaway = word(&frame.payload[4..]),
             "WINDOW_UPDATE" => assert!(size == 4 && word(&frame.payload) != Some(0)),
