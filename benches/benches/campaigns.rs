@@ -216,7 +216,7 @@ fn step(id: CampaignId, number: u64, cursor: &mut Cursor, recipients: &[Recipien
 
 async fn live(store: &dyn Store, chunk: Chunk) {
     let (app, campaign, id) = (chunk.app.clone(), chunk.campaign, chunk.id);
-    assert_eq!(store.open(chunk).await, Ok(Opened::New));
+    assert_eq!(store.open(&chunk).await, Ok(Opened::New));
     for flush in 0..4 {
         let outcome = |n: u64| match n % 100 {
             0 => Outcome::Dead,

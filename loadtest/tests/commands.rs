@@ -138,7 +138,7 @@ fn notifications_by_the_clock_are_measured_to_the_providers_answer() {
     assert_eq!(figure(&made, "books of shop", "delivered"), 200.0);
     // Not before the providers' own time, of which it is the same median.
     let delivered = figure(&made, row, "delivered p50 ms");
-    assert!((15.0..500.0).contains(&delivered), "{delivered}");
+    assert!((15.0..5000.0).contains(&delivered), "{delivered}");
     let series = made["series"].as_array().expect("series");
     let of = |plot: &str| {
         series
@@ -195,11 +195,11 @@ fn what_cannot_be_had_together_is_refused() {
 #[test]
 fn receipts_are_measured_beside_a_campaign() {
     let made = report(
-        "mix --devices 30000 --rounds 1 --seconds 1 --rate 40 --latency 150ms",
+        "mix --devices 50000 --rounds 1 --seconds 1 --rate 40 --latency 300ms",
         &[],
     );
     assert_eq!(figure(&made, "beside a campaign", "receipts"), 40.0);
-    assert!(figure(&made, "alone", "p50 ms") >= 150.0);
+    assert!(figure(&made, "alone", "p50 ms") >= 300.0);
     assert!(figure(&made, "cost", "campaign pushes/s") > 0.0);
 }
 

@@ -21,9 +21,10 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
 
 use crate::failpoint::{failpoint, failpoints, handling};
+use crate::in_a_row::InARow;
 use crate::pool::{self, News};
 use crate::task;
-use flights::{Flight, Flights};
+use flights::{Flight, Flights, Landed};
 use owned::{OpenGauge, Task};
 
 /// Deliveries in one message to the pool.
@@ -204,41 +205,44 @@ impl State {
 
     /// The last look before a push leaves, its encoding, and then the link has it.
     fn hand(&mut self, batch: Vec<Job>, token: Option<&Secret<HeaderValue>>, used: Generation) {
-        let now = self.args.clock.now();
+        let (now, handed_at) = (self.args.clock.now(), Instant::now());
         let mut back = Vec::new();
         let mut requests = Vec::with_capacity(batch.len());
         for mut job in batch {
             if self.is_stale(&job.delivery, now) {
-                back.push((job, How::Stale));
+                back.push(returned(job, How::Stale));
                 continue;
             }
             let live = &job.delivery.live;
             if live.is_withdrawn() || live.is_cancelled() {
-                back.push((job, How::Over));
+                back.push(returned(job, How::Over));
                 continue;
             }
             match self.args.codec.encode(&job.delivery, token, now) {
                 Err(Refused { outcome, reason }) => {
-                    back.push((job, How::Unsendable(outcome, reason)));
+                    back.push(returned(job, How::Unsendable(outcome, reason)));
                 }
                 Ok(request) => {
                     job.delivery.attempts += 1;
-                    let key = self.flights.insert(Flight::new(job, used, Instant::now()));
+                    let key = self.flights.insert(Flight::new(job, used, handed_at));
                     requests.push(fanfare_link::Request { key, request });
                 }
             }
         }
+        self.flights.enter(&requests);
         let refused = match &self.sender {
             Some(sender) => sender.send(requests).err(),
             None => Some(requests),
         };
+        let mut landed = Landed::default();
         for request in refused.into_iter().flatten() {
             if let Some(flight) = self.flights.remove(request.key) {
-                let mut job = flight.land();
+                let mut job = flight.land(&mut landed);
                 job.delivery.attempts -= 1;
-                back.push((job, How::NotTaken));
+                back.push(returned(job, How::NotTaken));
             }
         }
+        drop(landed);
         self.give_back(back);
     }
 
@@ -250,15 +254,16 @@ impl State {
     }
 
     fn answers(&mut self, answers: Vec<Answer>) {
+        let (now, answered_at) = (self.args.clock.now(), Instant::now());
         let mut back = Vec::with_capacity(answers.len());
+        let (mut latencies, mut landed) = (InARow::new(), Landed::default());
         for answer in answers {
             let Some(flight) = self.flights.remove(answer.key) else {
                 continue;
             };
             let judged = match answer.result {
                 Ok(response) => {
-                    self.counters.latency(flight.handed_at.elapsed());
-                    let now = self.args.clock.now();
+                    self.latency(latencies.add(flight.handed_at), answered_at);
                     let (status, headers) = (response.status, &response.headers);
                     self.args
                         .codec
@@ -266,29 +271,40 @@ impl State {
                 }
                 Err(lost) => self::lost(lost),
             };
-            back.push(self.judged(flight, judged));
+            back.push(landing(flight, judged, &mut landed));
         }
+        self.latency(latencies.end(), answered_at);
+        drop(landed);
+        self.judged(&back);
         self.give_back(back);
     }
 
-    fn judged(&self, flight: Flight, judged: Judged) -> (Job, How) {
-        let Judged { verdict, reason } = judged;
-        self.counters.verdict(verdict);
-        let token = flight.token;
-        let how = How::Answered {
-            verdict,
-            reason,
-            token,
-        };
-        (flight.land(), how)
+    fn latency(&self, handed: Option<(Instant, u64)>, answered_at: Instant) {
+        if let Some((at, count)) = handed {
+            let time = answered_at.saturating_duration_since(at);
+            self.counters.latency(time, count);
+        }
     }
 
-    fn give_back(&self, back: Vec<(Job, How)>) {
-        let mut back = back.into_iter().peekable();
-        while back.peek().is_some() {
-            let returned = |(job, how)| Returned { job, how };
-            let batch = back.by_ref().take(BATCH_MAX).map(returned).collect();
-            self.tell(News::Returned(batch));
+    /// Counts the verdicts.
+    fn judged(&self, back: &[Returned]) {
+        let mut verdicts = InARow::new();
+        let told = |(verdict, count)| self.counters.verdict(verdict, count);
+        for Returned { how, .. } in back {
+            if let How::Answered { verdict, .. } = how {
+                verdicts.add(*verdict).into_iter().for_each(told);
+            }
+        }
+        verdicts.end().into_iter().for_each(told);
+    }
+
+    fn give_back(&self, mut back: Vec<Returned>) {
+        while back.len() > BATCH_MAX {
+            let rest = back.split_off(BATCH_MAX);
+            self.tell(News::Returned(std::mem::replace(&mut back, rest)));
+        }
+        if !back.is_empty() {
+            self.tell(News::Returned(back));
         }
     }
 
@@ -300,10 +316,13 @@ impl State {
         }
         self.sender = None;
         let left = self.flights.drain();
-        let back = left
+        let mut landed = Landed::default();
+        let back: Vec<_> = left
             .into_iter()
-            .map(|flight| self.judged(flight, lost(Lost::Unknown)))
+            .map(|flight| landing(flight, lost(Lost::Unknown), &mut landed))
             .collect();
+        drop(landed);
+        self.judged(&back);
         self.give_back(back);
         if let Some(mut open) = self.open.take() {
             open.cause = match (self.going_away, cause) {
@@ -325,6 +344,19 @@ impl Drop for State {
     fn drop(&mut self) {
         self.end(CRASHED);
     }
+}
+
+fn landing(flight: Flight, judged: Judged, landed: &mut Landed) -> Returned {
+    let how = How::Answered {
+        verdict: judged.verdict,
+        reason: judged.reason,
+        token: flight.token,
+    };
+    returned(flight.land(landed), how)
+}
+
+fn returned(job: Job, how: How) -> Returned {
+    Returned { job, how }
 }
 
 fn lost(lost: Lost) -> Judged {

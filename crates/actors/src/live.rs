@@ -136,8 +136,8 @@ mod tests {
         let (held, lost, complete) = (live(1), live(2), live(3));
         assert!(books.enter(&held) && books.enter(&lost) && books.enter(&complete));
         assert!(!books.enter(&held));
-        complete.progress.recording();
-        complete.progress.ended(Outcome::Delivered);
+        complete.progress.recording(1);
+        complete.progress.ended(Outcome::Delivered, 1);
         let ids = [lost.id, complete.id];
         drop((lost, complete));
         assert_eq!(books.lost(), 1);

@@ -169,23 +169,21 @@ impl State {
     /// The metrics, and the live books: what has ended is no longer waiting, and has no outcome either before
     /// that is durable.
     fn count(&self, batch: &[Ending]) {
+        let telemetry = &self.args.telemetry;
         let mut series = None;
-        for Ending { finished, verdict } in batch {
+        for alike in batch.chunk_by(are_alike) {
+            let (Ending { finished, verdict }, count) = (&alike[0], alike.len() as u64);
             let live = &finished.delivery.live;
-            live.progress.recording();
+            live.progress.recording(count);
             let key = (&live.app, channel(finished));
             let sender = match &series {
                 Some((known, sender)) if *known == key => sender,
-                _ => {
-                    &series
-                        .insert((key, self.args.telemetry.sender(key.0, key.1)))
-                        .1
-                }
+                _ => &series.insert((key, telemetry.sender(key.0, key.1))).1,
             };
-            sender.ended(finished.outcome);
+            sender.ended(finished.outcome, count);
             if verdict.is_some() {
                 let time = finished.at.since(live.created_at);
-                self.args.telemetry.answered(live.options.lane, time);
+                telemetry.answered(live.options.lane, time, count);
             }
         }
     }
@@ -256,6 +254,15 @@ impl State {
             }
         }
     }
+}
+
+/// Whether metrics and books say the same of both.
+fn are_alike(one: &Ending, other: &Ending) -> bool {
+    let (finished, same) = (&one.finished, &other.finished);
+    Arc::ptr_eq(&finished.delivery.live, &same.delivery.live)
+        && (finished.outcome, finished.at) == (same.outcome, same.at)
+        && channel(finished) == channel(same)
+        && one.verdict.is_some() == other.verdict.is_some()
 }
 
 fn channel(finished: &Finished) -> Channel {

@@ -148,9 +148,12 @@ impl Actor for Pool {
             Msg::Stats(reply) => drop(reply.send(state.stats(now))),
             message => state.feed(message, now),
         }
-        for effect in std::mem::take(&mut state.effects) {
+        let mut effects = std::mem::take(&mut state.effects);
+        for effect in effects.drain(..) {
             state.perform(effect, &myself, now);
         }
+        // Its room is used again.
+        state.effects = effects;
         Ok(())
     }
 

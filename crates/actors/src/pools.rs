@@ -105,12 +105,15 @@ impl Pools {
     /// that is not served stays in the journal.
     pub fn deliver(&self, batch: Vec<Delivery>) {
         let table = self.0.table.read();
-        let Some(first) = batch.first().map(|delivery| table.place(delivery)) else {
+        let Some(first) = batch.first() else {
             return;
         };
-        // Most batches are of one app and channel.
-        if batch.iter().all(|delivery| table.place(delivery) == first) {
-            return self.deliver_to(&table, first, batch);
+        let place = table.place(first);
+        // Most batches are of one notification or campaign, and of one channel: nothing is looked up for these.
+        let is_there =
+            |delivery: &Delivery| are_alike(first, delivery) || table.place(delivery) == place;
+        if batch.iter().all(is_there) {
+            return self.deliver_to(&table, place, batch);
         }
         let mut parts: Vec<(Place, Vec<Delivery>)> = Vec::new();
         for delivery in batch {
@@ -141,7 +144,7 @@ impl Pools {
         };
         match table.place(&first.delivery) {
             Place::Pool(pool) => cast(table.slot(pool), pool::Msg::Moved(batch)),
-            Place::NoCredential => self.fail(batch.into_iter().map(|m| m.delivery).collect()),
+            Place::NoCredential => self.fail(batch.into_iter().map(|m| *m.delivery).collect()),
             Place::NotServed => not_served(batch.len()),
         }
     }
@@ -158,9 +161,9 @@ impl Pools {
     fn fail(&self, batch: Vec<Delivery>) {
         let at = self.0.clock.now();
         let goes_on = |delivery: &Delivery| !delivery.live.is_withdrawn();
-        let ending = |delivery| Ending {
+        let ending = |delivery: Delivery| Ending {
             finished: Finished {
-                delivery,
+                delivery: delivery.into(),
                 outcome: Outcome::Failed,
                 reason: NO_CREDENTIAL,
                 at,
@@ -214,6 +217,12 @@ impl Pools {
     pub(crate) fn slots(&self) -> Vec<Slot<pool::Msg>> {
         self.0.table.read().slots().cloned().collect()
     }
+}
+
+/// Whether it is plain that both have the same place.
+fn are_alike(one: &Delivery, other: &Delivery) -> bool {
+    let of = |delivery: &Delivery| (delivery.address.channel, delivery.address.environment);
+    Arc::ptr_eq(&one.live, &other.live) && of(one) == of(other)
 }
 
 fn cast(slot: &Slot<pool::Msg>, message: pool::Msg) {

@@ -301,7 +301,7 @@ fn find(devices: &[Device], id: DeviceId) -> Option<&Device> {
 
 fn finished(delivery: Delivery, outcome: Outcome, reason: Reason, at: Timestamp) -> Finished {
     Finished {
-        delivery,
+        delivery: delivery.into(),
         outcome,
         reason,
         at,

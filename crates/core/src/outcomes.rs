@@ -59,7 +59,9 @@ impl<T> Buffer<T> {
     /// What to write now.
     pub fn take(&mut self) -> Vec<T> {
         self.writing = true;
-        std::mem::take(&mut self.items)
+        // As many are likely to come again.
+        let next = Vec::with_capacity(self.items.len());
+        std::mem::replace(&mut self.items, next)
     }
 
     pub fn is_writing(&self) -> bool {

@@ -217,6 +217,8 @@ impl Pool {
         batch: Vec<Returned>,
         world: &mut World<'_>,
     ) {
+        // Most of them have ended.
+        self.ended.reserve(batch.len());
         for returned in batch {
             self.take_back(connection, returned, world);
         }

@@ -100,6 +100,17 @@ fn offers_no_h2(error: &std::io::Error) -> bool {
     )
 }
 
+/// HTTP/2 over a stream that is connected already, and secure if it has to be; as [`connect`] from there on.
+///
+/// # Errors
+/// [`Error::Protocol`].
+pub async fn over<T>(io: T, config: &Config) -> Result<(Sender, Driver)>
+where
+    T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    open(io, config).await
+}
+
 /// HTTP/2 over `io`.
 pub(crate) async fn open(io: impl Io + 'static, config: &Config) -> Result<(Sender, Driver)> {
     let signal = Signal::new(config.streams_max as usize);

@@ -29,7 +29,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 
-pub use connect::connect;
+pub use connect::{connect, over};
 pub use driver::Driver;
 pub use error::{Error, Result};
 pub use resolve::Resolver;

@@ -355,7 +355,7 @@ pub trait Campaigns: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Option<UploadRow>>>;
 
     /// Opens a chunk and moves its shard's cursor, in one step.
-    fn open(&self, chunk: Chunk) -> BoxFuture<'_, Result<Opened>>;
+    fn open<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<Opened>>;
 
     /// Chunks of a campaign that are not finished, in id order, from just after `after`, at most `limit`.
     fn open_chunks(

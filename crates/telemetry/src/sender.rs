@@ -44,7 +44,7 @@ fn index(verdict: Verdict) -> usize {
 }
 
 /// The events of one app on one channel. A pool or connection keeps one (behind an `Arc`): telling it costs an
-/// atomic addition, without a look-up.
+/// atomic addition, without a look-up, however many it is told of at once.
 #[derive(Debug)]
 pub struct Sender {
     verdicts: [Counter; 12],
@@ -73,19 +73,19 @@ impl Sender {
         }
     }
 
-    /// An attempt came back, with this meaning.
-    pub fn verdict(&self, verdict: Verdict) {
-        self.verdicts[index(verdict)].inc();
+    /// So many attempts came back, with this meaning.
+    pub fn verdict(&self, verdict: Verdict, count: u64) {
+        self.verdicts[index(verdict)].inc_by(count);
     }
 
-    /// An attempt was answered this long after it was handed to its connection.
-    pub fn latency(&self, time: Duration) {
-        self.latency.observe(time);
+    /// So many attempts were answered this long after they were handed to their connection.
+    pub fn latency(&self, time: Duration, count: u64) {
+        self.latency.observe(time, count);
     }
 
-    /// A delivery has its outcome.
-    pub fn ended(&self, outcome: Outcome) {
-        self.ended[outcome.index()].inc();
+    /// So many deliveries have this outcome.
+    pub fn ended(&self, outcome: Outcome, count: u64) {
+        self.ended[outcome.index()].inc_by(count);
     }
 }
 

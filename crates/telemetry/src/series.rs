@@ -91,11 +91,13 @@ struct Buckets {
 }
 
 impl Histogram {
-    pub(crate) fn observe(&self, time: Duration) {
+    /// The same time so many times.
+    pub(crate) fn observe(&self, time: Duration, count: u64) {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let bucket = BOUNDS.partition_point(|bound| *bound < micros);
-        self.0.counts[bucket].fetch_add(1, Ordering::Relaxed);
-        self.0.sum_micros.fetch_add(micros, Ordering::Relaxed);
+        self.0.counts[bucket].fetch_add(count, Ordering::Relaxed);
+        let sum = micros.wrapping_mul(count);
+        self.0.sum_micros.fetch_add(sum, Ordering::Relaxed);
     }
 }
 

@@ -169,21 +169,21 @@ impl Telemetry {
 
     /// An attempt came back, with this meaning.
     pub fn verdict(&self, app: &AppId, channel: Channel, verdict: Verdict) {
-        self.sender(app, channel).verdict(verdict);
+        self.sender(app, channel).verdict(verdict, 1);
     }
 
     /// A delivery has its outcome.
     pub fn ended(&self, app: &AppId, channel: Channel, outcome: Outcome) {
-        self.sender(app, channel).ended(outcome);
+        self.sender(app, channel).ended(outcome, 1);
     }
 
-    /// A delivery was ended by the provider's answer this long after it was accepted.
-    pub fn answered(&self, lane: Lane, time: Duration) {
+    /// So many deliveries were ended by the provider's answers this long after they were accepted.
+    pub fn answered(&self, lane: Lane, time: Duration, count: u64) {
         let series = match lane {
             Lane::Urgent => &self.0.answered[0],
             Lane::Bulk => &self.0.answered[1],
         };
-        series.observe(time);
+        series.observe(time, count);
     }
 
     /// A connection to a provider is up.
@@ -230,7 +230,7 @@ impl Telemetry {
     pub fn store_committed(&self, writes: usize, time: Duration) {
         self.0.store_commits.inc();
         self.0.store_writes.inc_by(writes as u64);
-        self.0.store_commit_seconds.observe(time);
+        self.0.store_commit_seconds.observe(time, 1);
     }
 
     /// How much room for deliveries is taken, of how much. Told before a scrape.
@@ -301,7 +301,7 @@ impl Telemetry {
         };
         let labels = [route, method.copied().unwrap_or("other"), class];
         self.0.families.http_requests.with(&labels).inc();
-        self.0.families.http_seconds.with(&[route]).observe(time);
+        self.0.families.http_seconds.with(&[route]).observe(time, 1);
     }
 }
 

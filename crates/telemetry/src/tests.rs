@@ -18,8 +18,8 @@ fn told() -> Telemetry {
     telemetry.refused(&app, "app");
     telemetry.verdict(&app, Channel::Fcm, Verdict::TokenDead { since: None });
     telemetry.ended(&app, Channel::Fcm, Outcome::Dead);
-    telemetry.sender(&app, Channel::Fcm).latency(millis(70));
-    telemetry.answered(Lane::Bulk, millis(90_000));
+    telemetry.sender(&app, Channel::Fcm).latency(millis(70), 1);
+    telemetry.answered(Lane::Bulk, millis(90_000), 1);
     telemetry.connection_opened(&app, Channel::IosPush);
     telemetry.connection_opened(&app, Channel::IosPush);
     telemetry.connection_closed(&app, Channel::IosPush, "goaway");

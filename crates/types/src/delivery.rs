@@ -78,19 +78,19 @@ impl Progress {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    /// A delivery was handed to a connection.
-    pub fn handed_over(&self) {
-        self.in_flight.fetch_add(1, Ordering::AcqRel);
+    /// So many deliveries were handed to a connection.
+    pub fn handed_over(&self, count: u64) {
+        self.in_flight.fetch_add(count, Ordering::AcqRel);
     }
 
-    /// A handed-over delivery came back, whatever the answer.
-    pub fn came_back(&self) {
-        self.in_flight.fetch_sub(1, Ordering::AcqRel);
+    /// So many handed-over deliveries came back, whatever the answers.
+    pub fn came_back(&self, count: u64) {
+        self.in_flight.fetch_sub(count, Ordering::AcqRel);
     }
 
-    /// A delivery ended, and its outcome is on its way to the journal.
-    pub fn recording(&self) {
-        self.recording.fetch_add(1, Ordering::AcqRel);
+    /// So many deliveries ended, and their outcomes are on their way to the journal.
+    pub fn recording(&self, count: u64) {
+        self.recording.fetch_add(count, Ordering::AcqRel);
     }
 
     /// Deliveries that were dropped before they had ended.
@@ -98,10 +98,10 @@ impl Progress {
         &self.losses
     }
 
-    /// The outcome of a delivery is durable. Returns whether it was the last one.
-    pub fn ended(&self, outcome: Outcome) -> bool {
-        self.recording.fetch_sub(1, Ordering::AcqRel);
-        self.ended[outcome.index()].fetch_add(1, Ordering::AcqRel);
+    /// This outcome of so many deliveries is durable. Returns whether they were the last.
+    pub fn ended(&self, outcome: Outcome, count: u64) -> bool {
+        self.recording.fetch_sub(count, Ordering::AcqRel);
+        self.ended[outcome.index()].fetch_add(count, Ordering::AcqRel);
         self.ended
             .iter()
             .map(|count| count.load(Ordering::Acquire))
@@ -152,7 +152,7 @@ impl Delivery {
     /// Its outcome is durable: the books say so, and the permit is given back. Returns whether it was the last.
     pub fn ended(&mut self, outcome: Outcome) -> bool {
         self.permit.give_back();
-        self.live.progress.ended(outcome)
+        self.live.progress.ended(outcome, 1)
     }
 }
 
@@ -179,7 +179,7 @@ impl fmt::Debug for Delivery {
 /// A delivery that has ended, with everything the journal and the reaper need.
 #[derive(Debug)]
 pub struct Finished {
-    pub delivery: Delivery,
+    pub delivery: Box<Delivery>,
     pub outcome: Outcome,
     pub reason: Reason,
     pub at: Timestamp,
@@ -230,7 +230,7 @@ mod tests {
         });
         let budget = Budget::new(2);
         let [mut ended, lost] = [0, 1].map(|ordinal| delivery(&live, ordinal, &budget));
-        live.progress.recording();
+        live.progress.recording(1);
         assert!(!ended.ended(Outcome::Delivered));
         assert_eq!(budget.taken(), 1);
         drop((ended, lost));
@@ -252,14 +252,14 @@ mod tests {
             counts.waiting + counts.in_flight + counts.terminal()
         };
         assert_eq!(sum(&progress), 3);
-        progress.handed_over();
+        progress.handed_over(1);
         assert_eq!((progress.counts().in_flight, sum(&progress)), (1, 3));
-        progress.came_back();
-        progress.recording();
-        progress.recording();
+        progress.came_back(1);
+        progress.recording(1);
+        progress.recording(1);
         assert_eq!((progress.counts().in_flight, sum(&progress)), (2, 3));
-        assert!(!progress.ended(Outcome::Dead));
-        assert!(progress.ended(Outcome::Expired));
+        assert!(!progress.ended(Outcome::Dead, 1));
+        assert!(progress.ended(Outcome::Expired, 1));
         assert_eq!((progress.counts().waiting, sum(&progress)), (0, 3));
     }
 }

@@ -1,5 +1,6 @@
 //! A rate that several hands keep together: a campaign's pushes a second, over all pools it goes through.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,11 @@ const WHOLE: u64 = 1000;
 
 /// A token bucket. Time is told, never read; one that goes back earns nothing.
 #[derive(Debug)]
-pub struct Pace(Mutex<Bucket>);
+pub struct Pace {
+    bucket: Mutex<Bucket>,
+    /// There is no rate: asked for every push, so without the lock.
+    is_free: AtomicBool,
+}
 
 #[derive(Debug)]
 struct Bucket {
@@ -25,11 +30,14 @@ struct Bucket {
 
 impl Pace {
     pub fn new(rate: Option<u32>) -> Self {
-        Pace(Mutex::new(Bucket {
-            rate,
-            credit: 0,
-            filled_at: Timestamp::default(),
-        }))
+        Pace {
+            bucket: Mutex::new(Bucket {
+                rate,
+                credit: 0,
+                filled_at: Timestamp::default(),
+            }),
+            is_free: AtomicBool::new(rate.is_none()),
+        }
     }
 
     pub fn rate(&self) -> Option<u32> {
@@ -42,10 +50,18 @@ impl Pace {
         bucket.fill(now);
         bucket.rate = rate;
         bucket.credit = bucket.credit.min(bucket.credit_max());
+        self.is_free.store(rate.is_none(), Ordering::Release);
+    }
+
+    fn is_free(&self) -> bool {
+        self.is_free.load(Ordering::Acquire)
     }
 
     /// Takes leave for one push.
     pub fn try_take(&self, now: Timestamp) -> bool {
+        if self.is_free() {
+            return true;
+        }
         let mut bucket = self.lock();
         if bucket.rate.is_none() {
             return true;
@@ -58,6 +74,9 @@ impl Pace {
 
     /// One that was taken and not used.
     pub fn give_back(&self) {
+        if self.is_free() {
+            return;
+        }
         let mut bucket = self.lock();
         bucket.credit = (bucket.credit + WHOLE).min(bucket.credit_max());
     }
@@ -73,7 +92,7 @@ impl Pace {
 
     fn lock(&self) -> MutexGuard<'_, Bucket> {
         // Three numbers are whole whatever panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.bucket.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -37,6 +37,8 @@ pub(crate) struct Args {
 /// What a client spent.
 pub(crate) struct Floor {
     pub(crate) name: &'static str,
+    /// That were answered 200.
+    pub(crate) requests: u64,
     pub(crate) cpu_us: f64,
     pub(crate) per_second: f64,
 }
@@ -87,10 +89,10 @@ async fn row(
         false => own::run(&request, args.requests).await?,
     };
     let accepted = control.accepted().await? - accepted;
-    if accepted != args.requests {
+    if accepted != floor.requests {
         report.faults.push(format!(
-            "{} requests were answered, the provider accepted {accepted}",
-            args.requests
+            "{} requests were answered 200, the provider accepted {accepted}",
+            floor.requests
         ));
     }
     let simulator = (providers.cpu()? - cpu).as_secs_f64() * 1e6 / args.requests as f64;

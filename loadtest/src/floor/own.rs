@@ -59,6 +59,7 @@ pub(super) async fn run(request: &Request, requests: u64) -> anyhow::Result<Floo
     let spent: Spent = serde_json::from_slice(&output.stdout).context("reading what it spent")?;
     Ok(Floor {
         name: "h2",
+        requests,
         cpu_us: spent.cpu_us / requests as f64,
         per_second: requests as f64 / spent.seconds.max(1e-3),
     })
@@ -73,6 +74,11 @@ pub(crate) async fn serve() -> anyhow::Result<String> {
     let mut workers = JoinSet::new();
     for _ in 0..CONNECTIONS {
         let sender = connect(&request).await?;
+        // APNs takes one at a time until it has seen a token.
+        if take(&left) {
+            let (sender, body) = (sender.clone(), Bytes::from(request.body.clone()));
+            one(sender, &request, body).await?;
+        }
         for _ in 0..STREAMS {
             workers.spawn(work(
                 sender.clone(),
@@ -117,6 +123,13 @@ async fn connect(request: &Request) -> anyhow::Result<SendRequest<Bytes>> {
     Ok(sender)
 }
 
+/// Whether one was left.
+fn take(left: &AtomicU64) -> bool {
+    let less = |left: u64| left.checked_sub(1);
+    left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less)
+        .is_ok()
+}
+
 /// One request after the other, while any are left.
 async fn work(
     mut sender: SendRequest<Bytes>,
@@ -124,25 +137,30 @@ async fn work(
     left: Arc<AtomicU64>,
 ) -> anyhow::Result<()> {
     let body = Bytes::from(request.body.clone());
-    let take = |left: u64| left.checked_sub(1);
-    while left
-        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
-        .is_ok()
-    {
-        let mut head = http::Request::post(&request.url);
-        for (name, value) in &request.headers {
-            head = head.header(name, value);
-        }
-        sender = sender.ready().await?;
-        let (answer, mut stream) = sender.send_request(head.body(())?, false)?;
-        stream.send_data(body.clone(), true)?;
-        let answer = answer.await?;
-        ensure!(answer.status() == 200, "an answer {}", answer.status());
-        let mut answer = answer.into_body();
-        while let Some(part) = answer.data().await {
-            let bytes = part?.len();
-            answer.flow_control().release_capacity(bytes)?;
-        }
+    while take(&left) {
+        sender = one(sender, &request, body.clone()).await?;
     }
     Ok(())
+}
+
+async fn one(
+    sender: SendRequest<Bytes>,
+    request: &Request,
+    body: Bytes,
+) -> anyhow::Result<SendRequest<Bytes>> {
+    let mut head = http::Request::post(&request.url);
+    for (name, value) in &request.headers {
+        head = head.header(name, value);
+    }
+    let mut sender = sender.ready().await?;
+    let (answer, mut stream) = sender.send_request(head.body(())?, false)?;
+    stream.send_data(body, true)?;
+    let answer = answer.await?;
+    ensure!(answer.status() == 200, "an answer {}", answer.status());
+    let mut answer = answer.into_body();
+    while let Some(part) = answer.data().await {
+        let bytes = part?.len();
+        answer.flow_control().release_capacity(bytes)?;
+    }
+    Ok(sender)
 }

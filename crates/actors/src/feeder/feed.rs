@@ -60,8 +60,8 @@ async fn close(live: &Live, ordinal: u32, args: &Args) -> Result<()> {
     let ended = rows.filter(|row| row.ordinal == ordinal);
     let ended = ended.filter_map(|row| row.ended).next();
     let is_last = ended.is_none_or(|ended| {
-        live.progress.recording();
-        live.progress.ended(ended.outcome)
+        live.progress.recording(1);
+        live.progress.ended(ended.outcome, 1)
     });
     // Nothing of it is left, or nothing is known of it any more: whoever looks finds what the journal has.
     if is_last {
@@ -176,9 +176,9 @@ impl Feed {
         args.store.record(vec![batch]).await?;
         for (_, target) in self.left.drain(..) {
             let sender = args.telemetry.sender(&self.live.app, target.channel);
-            sender.ended(outcome);
-            self.live.progress.recording();
-            if self.live.progress.ended(outcome) {
+            sender.ended(outcome, 1);
+            self.live.progress.recording(1);
+            if self.live.progress.ended(outcome, 1) {
                 args.live.remove(self.live.id);
             }
         }

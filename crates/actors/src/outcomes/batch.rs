@@ -97,18 +97,19 @@ pub(super) fn answers(endings: &[Ending]) -> Vec<Answers> {
             continue;
         };
         let delivery = &finished.delivery;
-        let credential = Credential {
-            app: delivery.live.app.clone(),
-            channel: delivery.address.channel,
-            environment: delivery.address.environment,
+        let (app, address) = (&delivery.live.app, &delivery.address);
+        let is_its = |answers: &Answers| {
+            let of = &answers.credential;
+            (of.channel, of.environment) == (address.channel, address.environment) && of.app == *app
         };
-        let place = all
-            .iter()
-            .position(|answers| answers.credential == credential)
-            .unwrap_or_else(|| {
-                all.push(Answers::none_of(credential));
-                all.len() - 1
-            });
+        let place = all.iter().position(is_its).unwrap_or_else(|| {
+            all.push(Answers::none_of(Credential {
+                app: app.clone(),
+                channel: address.channel,
+                environment: address.environment,
+            }));
+            all.len() - 1
+        });
         let answers = &mut all[place];
         let suspect = |since| Suspect {
             device: delivery.device.clone(),
@@ -190,7 +191,7 @@ mod tests {
     /// Up to when registrations are meant by this verdict.
     fn meant_until(verdict: Verdict) -> Timestamp {
         let finished = Finished {
-            delivery: delivery(),
+            delivery: delivery().into(),
             outcome: Outcome::Dead,
             reason: Reason::NONE,
             at: NOW + Duration::from_secs(3),

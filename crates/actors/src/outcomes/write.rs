@@ -1,6 +1,8 @@
 //! One write of the outcomes actor: outcomes until they are durable, then facts, if they can be written.
 
-use fanfare_types::{Facts, Failing, NotificationId};
+use std::sync::Arc;
+
+use fanfare_types::{Facts, Failing, NotificationId, Permit};
 
 use super::{Args, Ending, Msg, batch};
 use crate::backoff::Backoff;
@@ -39,8 +41,9 @@ async fn outcomes(args: &Args, endings: Vec<Ending>) -> Option<Vec<NotificationI
             }
         }
     });
+    let mut made = Some(chunks);
     let opened = until_durable(args, endings.len(), || {
-        let chunks = chunks.clone();
+        let chunks = made.take().unwrap_or_else(|| batch::chunks(&endings));
         async move {
             match chunks.is_empty() {
                 true => Ok(()),
@@ -60,7 +63,11 @@ async fn outcomes(args: &Args, endings: Vec<Ending>) -> Option<Vec<NotificationI
 }
 
 /// Repeats a write until it is durable; `None` when the store is closed.
-async fn until_durable<F>(args: &Args, deliveries: usize, write: impl Fn() -> F) -> Option<()>
+async fn until_durable<F>(
+    args: &Args,
+    deliveries: usize,
+    mut write: impl FnMut() -> F,
+) -> Option<()>
 where
     F: Future<Output = fanfare_store::Result<()>>,
 {
@@ -81,14 +88,24 @@ where
 }
 
 /// Whoever looks now finds in the journal what the books say. Returns the notifications that are complete.
-fn close_books(endings: Vec<Ending>) -> Vec<NotificationId> {
-    let last = |Ending { mut finished, .. }: Ending| {
-        let is_last = finished.delivery.ended(finished.outcome);
+fn close_books(mut endings: Vec<Ending>) -> Vec<NotificationId> {
+    // Before it is told, so that whoever hears of it finds room.
+    let held = endings.iter_mut();
+    Permit::give_back_all(held.map(|ending| &mut ending.finished.delivery.permit));
+    let mut complete = Vec::new();
+    for alike in endings.chunk_by(|one, other| {
+        let (one, other) = (&one.finished, &other.finished);
+        Arc::ptr_eq(&one.delivery.live, &other.delivery.live) && one.outcome == other.outcome
+    }) {
+        let finished = &alike[0].finished;
         let live = &finished.delivery.live;
+        let are_last = live.progress.ended(finished.outcome, alike.len() as u64);
         // A chunk is closed by its campaign.
-        (is_last && live.run.is_none()).then_some(live.id)
-    };
-    endings.into_iter().filter_map(last).collect()
+        if are_last && live.run.is_none() {
+            complete.push(live.id);
+        }
+    }
+    complete
 }
 
 /// Adds the facts to their rows, some at a time so that nobody waits for the store's writer for long, and tells the

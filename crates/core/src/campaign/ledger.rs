@@ -185,8 +185,8 @@ mod tests {
     }
 
     fn ends(live: &Live, outcome: Outcome) {
-        live.progress.recording();
-        live.progress.ended(outcome);
+        live.progress.recording(1);
+        live.progress.ended(outcome, 1);
     }
 
     fn sums(ledger: &mut Ledger) -> (u64, u64, u64, u64) {
@@ -214,7 +214,7 @@ mod tests {
         ledger.on_recovered(&old);
         assert_eq!(sums(&mut ledger), (20, 10, 7, 0));
         ends(&old, Outcome::Delivered);
-        old.progress.handed_over();
+        old.progress.handed_over(1);
         assert_eq!(sums(&mut ledger), (20, 10, 8, 1));
         let new = live(2, 3, Counts::default());
         ledger.on_opened(30, Some(&new), NOW);

@@ -64,10 +64,12 @@ fn is_kept(paced: &Paced) -> Result<(), TestCaseError> {
     let window = usize::try_from(WINDOW.as_millis()).expect("small");
     for from in (0..paced.left.len() - window).step_by(50) {
         let sum = |of: &[u64]| of[from..from + window].iter().sum::<u64>();
-        let (left, allowed) = (sum(&paced.left), sum(&paced.allowed) / 1_000);
-        // 2 % of the window at the highest rate in it: what is owed when a rate is lowered is not made up for.
+        // In thousandths of a push.
+        let (left, allowed) = (sum(&paced.left) * 1_000, sum(&paced.allowed));
+        // 2 % of the window at the highest rate in it, and a push: what is owed when a rate is lowered is not made up
+        // for.
         let highest = paced.allowed[from..from + window].iter().max();
-        let slack = highest.copied().unwrap_or(0) / 10 + 1;
+        let slack = highest.copied().unwrap_or(0) * 100 + 1_000;
         prop_assert!(
             left.abs_diff(allowed) <= slack,
             "{left} of {allowed} from {from} ms on"

@@ -60,7 +60,7 @@ impl Pool {
     /// Routed again, unless nothing of it is sent any more.
     fn reroute(&mut self, job: Job) {
         if self.stage != Stage::Draining && !job.delivery.live.is_withdrawn() {
-            self.stale.push(job.delivery);
+            self.stale.push(*job.delivery);
         }
     }
 
@@ -152,7 +152,11 @@ impl Pool {
             due_at: options.send_at.unwrap_or(delivery.live.created_at),
             expires_at: options.expires_at,
         };
-        let random = (world.random)();
+        let random = match verdict {
+            Verdict::Accepted => 0,
+            // Whatever may go again does so with jitter.
+            _ => (world.random)(),
+        };
         let next = retry::after(verdict, attempted, &self.retry, world.now, random);
         if matches!(verdict, Verdict::AuthRefresh { .. }) {
             delivery.auth_refreshes += 1;

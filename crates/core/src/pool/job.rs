@@ -4,10 +4,11 @@ use fanfare_types::{Aside, Delivery, Finished, Lane, Outcome, Reason, Timestamp,
 
 use crate::token::Generation;
 
-/// A delivery, with what only its pool knows about it.
+/// A delivery, with what only its pool knows about it. It changes hands a dozen times between its campaign and its
+/// record, so that it is kept in one place and its pointer moves.
 #[derive(Debug)]
 pub struct Job {
-    pub delivery: Delivery,
+    pub delivery: Box<Delivery>,
     /// Hand-overs in a row that were surely not processed.
     pub(crate) not_sent: u32,
     /// It tries out whether the provider takes the credential again.
@@ -18,9 +19,9 @@ pub struct Job {
 
 impl Job {
     /// One that was not handed over yet.
-    pub fn new(delivery: Delivery) -> Self {
+    pub fn new(delivery: impl Into<Box<Delivery>>) -> Self {
         Job {
-            delivery,
+            delivery: delivery.into(),
             not_sent: 0,
             is_probe: false,
             aside: None,
@@ -85,7 +86,7 @@ pub struct Ended {
 /// A delivery that goes on under another credential.
 #[derive(Debug)]
 pub struct Moved {
-    pub delivery: Delivery,
+    pub delivery: Box<Delivery>,
     /// Not before then, if it waits for a retry.
     pub not_before: Option<Timestamp>,
 }

@@ -151,7 +151,7 @@ impl Pool {
                 job.give_leave_back();
                 budget.stale -= 1;
                 self.rerouted += 1;
-                self.stale.push(job.delivery);
+                self.stale.push(*job.delivery);
                 Checked::Gone
             }
         }

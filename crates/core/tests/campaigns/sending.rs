@@ -19,7 +19,9 @@ impl World {
         if let Some(outcome) = present.over(self.now) {
             for feed in present.feeds.drain(..) {
                 let live = feed.live;
-                feed.ordinals.iter().for_each(|_| live.progress.recording());
+                feed.ordinals
+                    .iter()
+                    .for_each(|_| live.progress.recording(1));
                 let ordinals = feed.ordinals.into();
                 self.task(life, Op::End(live, ordinals, outcome));
             }
@@ -83,7 +85,7 @@ impl World {
             "{recipient} was sent {sent} times, {doubt} in doubt"
         );
         *sent += 1;
-        delivery.live.progress.handed_over();
+        delivery.live.progress.handed_over(1);
         self.flying.push(delivery);
     }
 
@@ -91,7 +93,7 @@ impl World {
     pub(crate) fn answer(&mut self) {
         let at = self.dice.below(self.flying.len());
         let delivery = self.flying.swap_remove(at);
-        delivery.live.progress.came_back();
+        delivery.live.progress.came_back(1);
         if self.dice.once_in(8) {
             // Refused for now: it was not sent.
             let recipient = self.recipient(&delivery);
@@ -109,7 +111,7 @@ impl World {
     }
 
     fn ends(&mut self, delivery: Delivery, outcome: Outcome) {
-        delivery.live.progress.recording();
+        delivery.live.progress.recording(1);
         self.buffer.push(Ended { delivery, outcome });
     }
 

@@ -385,7 +385,7 @@ impl World {
             Op::Record(endings) => self.close(endings),
             Op::End(live, ordinals, outcome) => {
                 ordinals.iter().for_each(|_| {
-                    live.progress.ended(outcome);
+                    live.progress.ended(outcome, 1);
                 });
                 self.tell(Msg::Recorded(vec![live.id], ordinals.len() as u64));
             }

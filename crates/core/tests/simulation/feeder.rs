@@ -304,8 +304,8 @@ impl Sim {
         }
         for outcome in closed {
             self.mark(Seen::ClosedByFeeder);
-            live.progress.recording();
-            if live.progress.ended(outcome) {
+            live.progress.recording(1);
+            if live.progress.ended(outcome, 1) {
                 self.g.live.remove(&live.id);
             }
         }
@@ -390,8 +390,8 @@ impl Sim {
             return self.walked(Err(()));
         }
         for _ in feed.left.drain(..) {
-            feed.live.progress.recording();
-            if feed.live.progress.ended(outcome) {
+            feed.live.progress.recording(1);
+            if feed.live.progress.ended(outcome, 1) {
                 self.g.live.remove(&feed.live.id);
             }
         }

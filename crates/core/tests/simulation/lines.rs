@@ -172,7 +172,7 @@ impl Sim {
                 () => {
                     self.books.leaves(delivery, pool / WAYS);
                     job.delivery.attempts += 1;
-                    job.delivery.live.progress.handed_over();
+                    job.delivery.live.progress.handed_over(1);
                     self.take_off(line, job, token, minted);
                     continue;
                 }
@@ -450,14 +450,14 @@ impl Sim {
     pub(crate) fn drop_line(&mut self, line: u64) {
         if let Some(line) = self.g.lines.remove(&line) {
             for flight in line.flights.into_values() {
-                flight.job.delivery.live.progress.came_back();
+                flight.job.delivery.live.progress.came_back(1);
             }
         }
     }
 }
 
 fn landed(flight: Flight, verdict: Verdict) -> Returned {
-    flight.job.delivery.live.progress.came_back();
+    flight.job.delivery.live.progress.came_back(1);
     let how = match verdict {
         Verdict::NotSent => Reason::of("not_sent"),
         Verdict::Unknown => Reason::of("no_answer"),

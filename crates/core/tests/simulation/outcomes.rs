@@ -29,7 +29,7 @@ impl Sim {
         let next = match msg {
             Msg::Ended(batch) => {
                 for ended in &batch {
-                    ended.finished.delivery.live.progress.recording();
+                    ended.finished.delivery.live.progress.recording(1);
                     self.mark(outcome(ended.finished.outcome));
                 }
                 self.g.outcomes.on_items(batch)

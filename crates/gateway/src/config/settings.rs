@@ -104,7 +104,7 @@ impl Default for Settings {
                 readers: 2,
                 queue_max: 65_536,
                 group_max: 1024,
-                cache_bytes: 8 << 20,
+                cache_bytes: 2 << 20,
             },
             limits: Limits::default(),
             campaigns: Campaigns::default(),

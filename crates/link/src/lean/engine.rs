@@ -112,6 +112,13 @@ impl Lean {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether requests that were held up may go out now. Told once: those that are held up again say so.
+    fn goes_on(&mut self) -> bool {
+        let goes_on = self.held_up && self.session.is_ready();
+        self.held_up &= !goes_on;
+        goes_on
+    }
+
     fn poll_shut_down(&mut self) -> Poll<io::Result<()>> {
         ready!(self.poll_write())?;
         let mut cx = Context::from_waker(&self.waker);
@@ -162,8 +169,7 @@ impl Protocol for Lean {
         for _ in 0..READS_MAX {
             match self.poll_read(now, answers) {
                 Poll::Pending => {
-                    let again =
-                        self.session.open() < before || (self.held_up && self.session.is_ready());
+                    let again = self.goes_on() || self.session.open() < before;
                     return Turn { again, ended: None };
                 }
                 Poll::Ready(None) => {}
@@ -190,7 +196,7 @@ impl Protocol for Lean {
                 break;
             }
         }
-        if self.held_up && self.session.is_ready() {
+        if self.goes_on() {
             self.waker.wake_by_ref();
         }
         if self.unflushed {

@@ -127,7 +127,7 @@ type Log = Arc<Mutex<HashMap<u32, Done>>>;
 async fn serve(io: DuplexStream, mut dice: Dice, ending: Ending, log: Log) {
     let mut builder = h2::server::Builder::new();
     builder
-        .initial_window_size(dice.of(&[0, 100, 5_000, 65_535, 1 << 20]).max(1))
+        .initial_window_size(dice.of(&[2_000, 10_000, 65_535, 1 << 20]))
         .initial_connection_window_size(dice.of(&[65_535, 100_000, 1 << 20]))
         .max_frame_size(dice.of(&[16_384, 20_000, 1 << 20]))
         .header_table_size(dice.of(&[0, 100, 4_096, 65_536]))
@@ -243,14 +243,14 @@ async fn round(seed: u64, config: &Config) -> u64 {
         2 => Ending::Dropped(after),
         _ => Ending::WhenAsked,
     };
-    let (ours, theirs) = tokio::io::duplex(dice.of(&[100, 4_000, 1 << 20]));
+    let (ours, theirs) = tokio::io::duplex(dice.of(&[500, 4_000, 1 << 20]));
     let log = Log::default();
     let server = tokio::spawn(serve(theirs, dice.clone(), ending, log.clone()));
     let mut link = Link::over(Choppy(ours, dice.clone()), &config).await;
     let count = 150;
     for start in (0..count).step_by(30) {
         let batch: Vec<_> = (start..start + 30)
-            .map(|key| request(key, dice.of(&[0, 1, 200, 200, 3_000, 40_000])))
+            .map(|key| request(key, dice.of(&[0, 1, 200, 200, 200, 3_000, 30_000])))
             .collect();
         match link.sender.as_ref().unwrap().send(batch) {
             Ok(()) => link.sent.extend(start..start + 30),

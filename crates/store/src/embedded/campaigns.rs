@@ -195,11 +195,9 @@ impl Campaigns for Embedded {
         })
     }
 
-    fn open(&self, chunk: Chunk) -> BoxFuture<'_, Result<Opened>> {
-        Box::pin(async move {
-            let packed = chunks::Packed::new(&chunk);
-            self.write(move |db| chunks::open(db, &packed)).await
-        })
+    fn open<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<Opened>> {
+        let packed = chunks::Packed::new(chunk);
+        Box::pin(async move { self.write(move |db| chunks::open(db, &packed)).await })
     }
 
     fn open_chunks(

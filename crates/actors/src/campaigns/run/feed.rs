@@ -206,9 +206,8 @@ async fn end(
         chunk: live.id,
         ended: ended.collect(),
     };
-    for _ in &rows {
-        live.progress.recording();
-    }
+    let count = rows.len() as u64;
+    live.progress.recording(count);
     let mut backoff = Backoff::default();
     while let Err(error) = args.ways.store.record_chunks(vec![batch.clone()]).await {
         super::tasks::failed(&args, &error);
@@ -217,9 +216,9 @@ async fn end(
         }
         backoff.wait().await;
     }
+    live.progress.ended(outcome, count);
     for row in &rows {
-        live.progress.ended(outcome);
         args.ways.telemetry.ended(&args.app, row.channel, outcome);
     }
-    Some(Msg::Recorded(vec![live.id], rows.len() as u64))
+    Some(Msg::Recorded(vec![live.id], count))
 }

@@ -7,7 +7,7 @@ use fanfare_core::dispatch;
 use fanfare_core::feeder::remaining;
 use fanfare_store::Ended;
 use fanfare_store::campaigns::{
-    AudiencePage, AudienceQuery, AudienceRow, Chunk, Cursor, OpenChunk, Opened as Written,
+    AudiencePage, AudienceQuery, AudienceRow, Chunk, Cursor, OpenChunk, Opened as Written, Reach,
 };
 use fanfare_types::{
     Audience, CampaignState, Counts, Live, NotificationId, Outcome, Progress, Reason, Recipient,
@@ -30,7 +30,10 @@ pub(crate) struct Page {
     page: AudiencePage,
     /// Taken before the page was read.
     routed_at: Timestamp,
-    chunk: Option<Chunk>,
+    /// Shared by the tries to open it. It has the recipients of the page's rows.
+    chunk: Option<Arc<Chunk>>,
+    /// How each of them is reached.
+    reaches: Vec<Option<Reach>>,
 }
 
 impl Page {
@@ -62,16 +65,17 @@ pub(super) async fn read(
             page,
             routed_at,
             chunk: None,
+            reaches: Vec::new(),
         })
     });
     Msg::Page(shard, page.map_err(|error| failed(&args, &error)))
 }
 
-pub(super) async fn open(args: Args, shard: u32, chunk: Option<Chunk>) -> Msg {
+pub(super) async fn open(args: Args, shard: u32, chunk: Option<Arc<Chunk>>) -> Msg {
     let Some(chunk) = chunk else {
         return Msg::Opened(shard, Err(Failed));
     };
-    let opened = args.ways.store.open(chunk).await;
+    let opened = args.ways.store.open(&chunk).await;
     let opened = opened.map(|opened| match opened {
         Written::New | Written::Repeated => true,
         Written::Lost => false,
@@ -109,24 +113,28 @@ fn counts(ended: &[Ended]) -> Counts {
 
 impl Present {
     /// The chunk of the page that was read; the same again when it was made before.
-    pub(super) fn chunk(&mut self, shard: u32, args: &Args, now: Timestamp) -> Option<Chunk> {
+    pub(super) fn chunk(&mut self, shard: u32, args: &Args, now: Timestamp) -> Option<Arc<Chunk>> {
         let from = self.cursors.get(&shard).cloned().unwrap_or_default();
         let page = self.pages.get_mut(&shard)?;
         let make = || {
-            let rows = &page.page.rows;
-            Chunk {
+            let rows = std::mem::take(&mut page.page.rows);
+            let ended = ended(&rows, self.shared.options.expires_at, now);
+            let parts = rows.into_iter().map(|row| (row.recipient, row.reach));
+            let (recipients, reaches) = parts.unzip();
+            page.reaches = reaches;
+            Arc::new(Chunk {
                 app: args.app.clone(),
                 campaign: args.id,
                 id: NotificationId::new(now, args.ways.random.next()),
                 shard,
                 created_at: now,
-                recipients: rows.iter().map(|row| row.recipient.clone()).collect(),
-                ended: ended(rows, self.shared.options.expires_at, now),
+                recipients,
+                ended,
                 from,
                 cursor: page.page.cursor.clone(),
                 scanned: page.page.scanned,
                 is_last: page.page.is_last,
-            }
+            })
         };
         Some(page.chunk.get_or_insert_with(make).clone())
     }
@@ -134,13 +142,16 @@ impl Present {
     /// It is durable: from here on its deliveries may be sent.
     pub(super) fn opened(&mut self, shard: u32, args: &Args, now: Timestamp) -> Opened {
         let Some(Page {
-            page,
             routed_at,
             chunk: Some(chunk),
+            reaches,
+            ..
         }) = self.pages.remove(&shard)
         else {
             return Opened::Lost;
         };
+        // Nobody opens it any more.
+        let chunk = Arc::unwrap_or_clone(chunk);
         self.cursors.insert(shard, chunk.cursor);
         let is_last = chunk.is_last;
         if chunk.recipients.is_empty() {
@@ -169,9 +180,10 @@ impl Present {
             .on_opened(chunk.scanned, Some(&live), now);
         let left = chunk.recipients.len() - chunk.ended.len();
         let mut done = chunk.ended.iter().map(|ended| ended.ordinal).peekable();
-        let rows = (0..).zip(page.rows);
+        let rows = (0..).zip(chunk.recipients.into_iter().zip(reaches));
         let rows = rows.filter(|(ordinal, _)| done.next_if_eq(ordinal).is_none());
-        let rows = rows.filter_map(|(ordinal, row)| Row::of(ordinal, row.recipient, row.reach));
+        let rows =
+            rows.filter_map(|(ordinal, (recipient, reach))| Row::of(ordinal, recipient, reach));
         let feed = Feed::new(&live, routed_at, rows);
         self.feeds.extend(feed);
         let chunk = run::OpenChunk { id: live.id, left };

@@ -325,7 +325,7 @@ impl Campaigns for Memory {
         Box::pin(async { Err(fanfare_store::Error::Closed) })
     }
 
-    fn open(&self, _: Chunk) -> BoxFuture<'_, Result<Opened>> {
+    fn open<'a>(&'a self, _: &'a Chunk) -> BoxFuture<'a, Result<Opened>> {
         Box::pin(async { Err(fanfare_store::Error::Closed) })
     }
 

@@ -154,7 +154,7 @@ impl Fake {
 
 fn ending(delivery: Delivery, outcome: Outcome, verdict: Option<Verdict>, at: Timestamp) -> Ending {
     let finished = Finished {
-        delivery,
+        delivery: delivery.into(),
         outcome,
         reason: Reason::NONE,
         at,

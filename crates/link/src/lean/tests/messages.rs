@@ -13,7 +13,7 @@ impl Rig {
         rig
     }
 
-    fn is_malformed(mut self) {
+    fn turns_out_malformed(mut self) {
         assert!(self.answers.is_empty());
         self.has_reset(1, Code::PROTOCOL_ERROR);
     }
@@ -65,18 +65,18 @@ fn s8_1_interim_answers_come_before_the_final_one() {
 
 #[test]
 fn s8_1_an_interim_answer_does_not_end_and_has_no_body() {
-    Rig::answered(&[(":status", "100")]).is_malformed();
+    Rig::answered(&[(":status", "100")]).turns_out_malformed();
     let mut rig = Rig::with_requests(1, 10);
     rig.takes(kind::HEADERS, HEAD, 1, &block(&[(":status", "100")]));
     rig.takes(kind::DATA, flag::END_STREAM, 1, b"x");
-    rig.is_malformed();
+    rig.turns_out_malformed();
 }
 
 #[test]
 fn s8_6_there_is_no_upgrade() {
     let mut rig = Rig::with_requests(1, 10);
     rig.takes(kind::HEADERS, HEAD, 1, &block(&[(":status", "101")]));
-    rig.is_malformed();
+    rig.turns_out_malformed();
 }
 
 #[test]
@@ -84,7 +84,7 @@ fn s8_1_trailers_end_the_stream() {
     let mut rig = Rig::with_requests(1, 10);
     rig.takes(kind::HEADERS, HEAD, 1, OK);
     rig.takes(kind::HEADERS, HEAD, 1, &block(&[("x", "y")]));
-    rig.is_malformed();
+    rig.turns_out_malformed();
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn s8_1_trailers_have_no_pseudo_header_fields() {
     let mut rig = Rig::with_requests(1, 10);
     rig.takes(kind::HEADERS, HEAD, 1, OK);
     rig.takes(kind::HEADERS, WHOLE, 1, &block(&[(":status", "200")]));
-    rig.is_malformed();
+    rig.turns_out_malformed();
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn s8_1_1_a_body_is_as_long_as_its_content_length() {
             false => assert!(rig.answers.is_empty(), "{length} and {body}"),
         }
     }
-    Rig::answered(&[(":status", "200"), ("content-length", "4")]).is_malformed();
+    Rig::answered(&[(":status", "200"), ("content-length", "4")]).turns_out_malformed();
     // What a 304 says is of another answer.
     let rig = Rig::answered(&[(":status", "304"), ("content-length", "4")]);
     assert_eq!(rig.status(1), 304);
@@ -133,16 +133,16 @@ fn s8_1_1_too_much_is_malformed_before_it_ends() {
         &block(&[(":status", "200"), ("content-length", "1")]),
     );
     rig.takes(kind::DATA, 0, 1, b"ab");
-    rig.is_malformed();
+    rig.turns_out_malformed();
 }
 
 #[test]
 fn s8_2_1_names_and_values_are_made_of_what_they_may() {
     for name in ["", "X", "a b", "a\0", "a\n", "a\u{7f}", "é", "a:b", "a\t"] {
-        Rig::answered(&[(":status", "200"), (name, "x")]).is_malformed();
+        Rig::answered(&[(":status", "200"), (name, "x")]).turns_out_malformed();
     }
     for value in [" x", "x ", "\tx", "x\t", "x\0y", "x\ny", "x\ry"] {
-        Rig::answered(&[(":status", "200"), ("x", value)]).is_malformed();
+        Rig::answered(&[(":status", "200"), ("x", value)]).turns_out_malformed();
     }
     for (name, value) in [
         ("x", ""),
@@ -163,9 +163,9 @@ fn s8_2_2_fields_about_the_connection_are_malformed() {
         "transfer-encoding",
         "upgrade",
     ] {
-        Rig::answered(&[(":status", "200"), (name, "x")]).is_malformed();
+        Rig::answered(&[(":status", "200"), (name, "x")]).turns_out_malformed();
     }
-    Rig::answered(&[(":status", "200"), ("te", "gzip")]).is_malformed();
+    Rig::answered(&[(":status", "200"), ("te", "gzip")]).turns_out_malformed();
     assert_eq!(
         Rig::answered(&[(":status", "200"), ("te", "trailers")]).status(1),
         200
@@ -174,19 +174,19 @@ fn s8_2_2_fields_about_the_connection_are_malformed() {
 
 #[test]
 fn s8_3_pseudo_header_fields_come_first_once_and_are_known() {
-    Rig::answered(&[]).is_malformed();
-    Rig::answered(&[("x", "y")]).is_malformed();
-    Rig::answered(&[("x", "y"), (":status", "200")]).is_malformed();
-    Rig::answered(&[(":status", "200"), (":status", "200")]).is_malformed();
-    Rig::answered(&[(":status", "200"), (":path", "/")]).is_malformed();
-    Rig::answered(&[(":status", "200"), (":method", "GET")]).is_malformed();
-    Rig::answered(&[(":status", "200"), (":unknown", "x")]).is_malformed();
+    Rig::answered(&[]).turns_out_malformed();
+    Rig::answered(&[("x", "y")]).turns_out_malformed();
+    Rig::answered(&[("x", "y"), (":status", "200")]).turns_out_malformed();
+    Rig::answered(&[(":status", "200"), (":status", "200")]).turns_out_malformed();
+    Rig::answered(&[(":status", "200"), (":path", "/")]).turns_out_malformed();
+    Rig::answered(&[(":status", "200"), (":method", "GET")]).turns_out_malformed();
+    Rig::answered(&[(":status", "200"), (":unknown", "x")]).turns_out_malformed();
 }
 
 #[test]
 fn s8_3_2_a_status_is_three_digits() {
     for status in ["", "20", "2000", "2x0", " 200", "099"] {
-        Rig::answered(&[(":status", status)]).is_malformed();
+        Rig::answered(&[(":status", status)]).turns_out_malformed();
     }
     for status in ["200", "204", "599", "999"] {
         let rig = Rig::answered(&[(":status", status)]);

@@ -28,7 +28,7 @@ pub(super) async fn begun(store: &Shared, devices: u64, limit: usize) -> (Campai
 }
 
 pub(super) async fn open(store: &Shared, chunk: &Chunk) -> Opened {
-    let opened = store.open(chunk.clone()).await;
+    let opened = store.open(chunk).await;
     opened.expect("the store answers")
 }
 

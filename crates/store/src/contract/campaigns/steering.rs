@@ -167,7 +167,7 @@ async fn opened(store: &Shared, id: CampaignId, number: u64) {
     let shard = shards(store, id, 1).await.remove(0);
     let page = page(store, query(id, 0, &Audience::All, &shard.cursor)).await;
     let chunk = chunk(id, number, 0, &shard.cursor, &page);
-    assert_eq!(store.open(chunk).await, Ok(Opened::New));
+    assert_eq!(store.open(&chunk).await, Ok(Opened::New));
 }
 
 async fn all_failed(store: &Shared, id: CampaignId, number: u64, recipients: u32) {

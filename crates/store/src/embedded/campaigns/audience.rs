@@ -35,7 +35,10 @@ pub(in crate::embedded) fn page(db: &Connection, query: &AudienceQuery) -> Resul
 
 fn devices(db: &Connection, query: &AudienceQuery, last: &[u8]) -> Result<AudiencePage> {
     let wanted = Wanted::new(&query.audience);
-    let mut page = AudiencePage::default();
+    let mut page = AudiencePage {
+        rows: Vec::with_capacity(query.limit.min(query.rows_max)),
+        ..AudiencePage::default()
+    };
     let mut locales = Locales::default();
     let walk = Walk {
         app: &query.app,

@@ -39,7 +39,7 @@ async fn begun(store: &Arc<dyn Store>) -> (fanfare_types::CampaignId, crate::cam
     query.limit = 4;
     let page = cases::page(store, query).await;
     let chunk = cases::chunk(id, 1, 0, &shard.cursor, &page);
-    assert_eq!(store.open(chunk.clone()).await, Ok(Opened::New));
+    assert_eq!(store.open(&chunk).await, Ok(Opened::New));
     (id, chunk)
 }
 
