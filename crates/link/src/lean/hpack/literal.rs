@@ -1,6 +1,6 @@
 //! Fields written out (RFC 7541, 6.2).
 //!
-//! Strings are not Huffman-coded: on a link that is never short of bytes it would save a quarter of them and cost more
+//! Strings are not Huffman-coded: on a link that is never short of bytes it would save a third of them and cost more
 //! time than all the rest of a block (`benches/benches/link.rs`).
 
 use http::HeaderValue;
