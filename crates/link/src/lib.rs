@@ -69,7 +69,7 @@ pub struct Config {
     pub answer_bytes_max: usize,
     /// Write buffer between HTTP/2 and TLS, flushed when a turn has nothing more to write. Default 32 KiB.
     pub write_buffer_bytes: usize,
-    /// What speaks HTTP/2. Default [`Engine::H2`].
+    /// What speaks HTTP/2. Default [`Engine::Lean`].
     pub engine: Engine,
 }
 
@@ -77,9 +77,9 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Engine {
     /// The `h2` crate.
-    #[default]
     H2,
     /// The codec in this crate, made for sending.
+    #[default]
     Lean,
 }
 

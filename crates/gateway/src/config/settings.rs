@@ -131,7 +131,7 @@ impl Default for Settings {
                 suspect_hold: 2 * SECOND,
             },
             link: Link {
-                codec: Engine::H2,
+                codec: Engine::Lean,
                 connect_timeout: 10 * SECOND,
                 reconnect_min: Duration::from_millis(100),
                 reconnect_max: 30 * SECOND,

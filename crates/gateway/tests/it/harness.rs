@@ -222,7 +222,7 @@ fn write_sandbox(
     if let Some(edit) = options.edit {
         text = edit(text);
     }
-    // `TEST_LINK_CODEC=lean` runs every test here on that codec.
+    // `TEST_LINK_CODEC=h2` runs every test here on that codec.
     if let Ok(codec) = std::env::var("TEST_LINK_CODEC") {
         text = with_codec(&text, &codec);
     }
@@ -230,11 +230,13 @@ fn write_sandbox(
     sandbox
 }
 
-fn with_codec(text: &str, codec: &str) -> String {
+/// The configuration with this codec, if it names none.
+pub(crate) fn with_codec(text: &str, codec: &str) -> String {
     let line = format!("[link]\ncodec = \"{codec}\"\n");
-    match text.contains("[link]\n") {
-        true => text.replacen("[link]\n", &line, 1),
-        false => format!("{text}\n{line}"),
+    match (text.contains("\ncodec = "), text.contains("[link]\n")) {
+        (true, _) => text.to_owned(),
+        (false, true) => text.replacen("[link]\n", &line, 1),
+        (false, false) => format!("{text}\n{line}"),
     }
 }
 

@@ -3,11 +3,25 @@
 use reqwest::{Method, StatusCode};
 use serde_json::json;
 
-use crate::harness::{World, apns_token, eventually, expect, fcm_token, json_of, text};
+use crate::harness::{
+    Options, World, apns_token, eventually, expect, fcm_token, json_of, text, with_codec,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_notification_reaches_every_device_of_every_user() {
-    let world = World::new().await;
+    reaches_every_device(World::new().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_does_so_by_the_other_codec() {
+    let options = Options {
+        edit: Some(|text| with_codec(&text, "h2")),
+        ..Options::default()
+    };
+    reaches_every_device(World::with(options).await).await;
+}
+
+async fn reaches_every_device(world: World) {
     world.register("ada", "ios_push", &apns_token(1)).await;
     world.register("ada", "fcm", &fcm_token(1)).await;
     world.register("bob", "fcm", &fcm_token(2)).await;

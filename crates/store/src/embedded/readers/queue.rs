@@ -122,7 +122,10 @@ mod tests {
     /// A read that is never made; its caller waits at the other end.
     fn waiting() -> (Job, mpsc::Receiver<()>) {
         let (reply, answer) = mpsc::channel();
-        (Box::new(move |_, _| reply.send(()).unwrap_or_default()), answer)
+        (
+            Box::new(move |_, _| reply.send(()).unwrap_or_default()),
+            answer,
+        )
     }
 
     #[test]
