@@ -22,7 +22,8 @@ pub(super) struct Streams<T> {
     ring: Box<[u32]>,
     /// Ids and slots of open streams older than the ring.
     stragglers: Vec<(u32, u32)>,
-    /// Streams we have reset of late: the peer may have sent frames before it knew (section 5.1).
+    /// Streams that either side has reset of late. Of ours the peer may have sent frames before it knew; what it sends
+    /// after its own costs no more than the stream (section 5.1).
     resets: VecDeque<u32>,
     resets_max: usize,
 }
@@ -30,8 +31,9 @@ pub(super) struct Streams<T> {
 /// What an id stands for.
 pub(super) enum Found<'a, T> {
     Open(&'a mut Stream<T>),
-    /// We have reset it not long ago.
+    /// One of the two sides has reset it not long ago.
     Reset,
+    /// It has ended otherwise, or was reset long ago.
     Closed,
     /// Nobody has opened it.
     Idle,

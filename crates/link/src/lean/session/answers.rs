@@ -178,6 +178,7 @@ impl<T> Session<T> {
             false => Lost::Unknown,
         };
         if let Some(stream) = self.remove(head.stream) {
+            self.streams.remember_reset(head.stream);
             sink(Event::Lost(stream.tag, why));
         }
         Ok(())

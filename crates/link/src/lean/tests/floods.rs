@@ -38,13 +38,16 @@ fn frames_that_bring_nothing_forward_have_an_end() {
         ),
         frame(kind::HEADERS, flag::END_HEADERS, 7, OK),
         frame(kind::DATA, 0, 7, b"x"),
+        frame(kind::HEADERS, flag::END_HEADERS, 9, OK),
+        frame(kind::DATA, 0, 9, b"x"),
         frame(kind::GOAWAY, 0, 0, &[0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 0]),
     ] {
-        // 1: its head has come; 3: nothing yet; 5: answered; 7: reset by us.
-        let mut rig = Rig::with_requests(4, 10);
+        // 1: its head has come; 3: nothing yet; 5: answered; 7: reset by us; 9: reset by the peer.
+        let mut rig = Rig::with_requests(5, 10);
         rig.takes(kind::HEADERS, flag::END_HEADERS, 1, OK);
         rig.ok(5);
         rig.session.retain(|key, _| *key == 4);
+        rig.takes(kind::RST_STREAM, 0, 9, &[0; 4]);
         rig.frames();
         let taken = flood(&mut rig, &frame);
         assert!((1_000..2_000).contains(&taken), "{taken} of {frame:?}");

@@ -84,7 +84,9 @@ fn s5_1_what_was_answered_whole_gets_no_more_than_the_standard_allows() {
     rig.takes(kind::RST_STREAM, 0, 1, &Code::NO_ERROR.0.to_be_bytes());
     rig.takes(kind::PRIORITY, 0, 1, &[0; 5]);
     assert_eq!((rig.answers.len(), rig.lost.len()), (1, 0));
+    // A reset behind the end changes nothing.
     answered().fails(kind::HEADERS, flag::END_HEADERS, 1, OK, Code::STREAM_CLOSED);
+    rig.fails(kind::HEADERS, flag::END_HEADERS, 1, OK, Code::STREAM_CLOSED);
     answered().fails(kind::DATA, 0, 1, b"x", Code::STREAM_CLOSED);
 }
 
@@ -100,6 +102,45 @@ fn s5_1_frames_on_streams_we_have_reset_are_ignored() {
     rig.takes(kind::RST_STREAM, 0, 1, &[0; 4]);
     assert!(rig.answers.is_empty() && rig.lost.is_empty());
     assert!(rig.frames().is_empty());
+}
+
+/// Their header blocks are read all the same, since both ends keep one table (RFC 7541, section 2.2).
+#[test]
+fn s5_1_frames_on_streams_the_peer_has_reset_cost_no_connection() {
+    let mut rig = Rig::with_requests(2, 10);
+    rig.takes(kind::RST_STREAM, 0, 1, &Code::CANCEL.0.to_be_bytes());
+    // `:status` 299, which gets into the table.
+    rig.takes(kind::HEADERS, flag::END_HEADERS, 1, b"\x48\x03299");
+    rig.takes(kind::DATA, flag::END_STREAM, 1, b"late");
+    rig.takes(kind::WINDOW_UPDATE, 0, 1, &9_u32.to_be_bytes());
+    rig.takes(kind::RST_STREAM, 0, 1, &[0; 4]);
+    assert_eq!(rig.lost, [(1, Lost::Unknown)]);
+    assert!(rig.answers.is_empty() && rig.frames().is_empty());
+    rig.takes(
+        kind::HEADERS,
+        flag::END_HEADERS | flag::END_STREAM,
+        3,
+        &[0x80 | 62],
+    );
+    assert_eq!(rig.status(2), 299);
+}
+
+/// As many as may be open: none of them takes the connection along.
+#[test]
+fn s5_1_all_streams_reset_by_the_peer_and_frames_on_each() {
+    let count = LIMITS.streams;
+    let mut rig = Rig::with_requests(count, 10);
+    for stream in (1..2 * count).step_by(2) {
+        rig.takes(kind::RST_STREAM, 0, stream, &[0; 4]);
+    }
+    for stream in (1..2 * count).step_by(2) {
+        rig.takes(kind::HEADERS, flag::END_HEADERS, stream, OK);
+        rig.takes(kind::DATA, flag::END_STREAM, stream, b"late");
+    }
+    assert_eq!((rig.lost.len(), rig.session.open()), (count as usize, 0));
+    rig.request(1_000, 10);
+    rig.ok(2 * count + 1);
+    assert_eq!(rig.status(1_000), 200);
 }
 
 #[test]
