@@ -3,19 +3,16 @@
 //!
 //! `TEST_LINK_SEEDS=1000` runs more; a failure names its seed, and `TEST_LINK_SEED` replays one.
 
-use std::collections::HashMap;
-use std::io;
-use std::pin::Pin;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use h2::Reason;
 use h2::server::SendResponse;
 use http::{HeaderMap, HeaderValue, Response as HttpResponse, StatusCode};
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, DuplexStream, ReadBuf};
 
+use super::choppy::{Choppy, Dice, Written};
 use super::*;
 
 on_each_engine! {
@@ -25,79 +22,6 @@ on_each_engine! {
 
 /// Seeds in every test run.
 const SEEDS: u64 = 40;
-
-#[derive(Clone)]
-struct Dice(u64);
-
-impl Dice {
-    fn new(seed: u64) -> Self {
-        Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn roll(&mut self, below: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 >> 20).unwrap() % below
-    }
-
-    fn of<T: Copy>(&mut self, choices: &[T]) -> T {
-        choices[self.roll(choices.len())]
-    }
-}
-
-/// A stream that reads and writes pieces of any size, and now and then makes one wait.
-struct Choppy(DuplexStream, Dice);
-
-impl Choppy {
-    fn waits(&mut self, cx: &Context<'_>) -> bool {
-        let waits = self.1.roll(8) == 0;
-        if waits {
-            cx.waker().wake_by_ref();
-        }
-        waits
-    }
-}
-
-impl AsyncRead for Choppy {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        if self.waits(cx) {
-            return Poll::Pending;
-        }
-        let most = 1 + self.1.of(&[1, 8, 100, 4_000, 16_000]);
-        let mut piece = vec![0; most.min(buf.remaining())];
-        let mut part = ReadBuf::new(&mut piece);
-        ready!(Pin::new(&mut self.0).poll_read(cx, &mut part))?;
-        buf.put_slice(part.filled());
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl AsyncWrite for Choppy {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        data: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        if self.waits(cx) {
-            return Poll::Pending;
-        }
-        let most = 1 + self.1.of(&[1, 8, 100, 4_000, 16_000]);
-        Pin::new(&mut self.0).poll_write(cx, &data[..most.min(data.len())])
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
 
 /// How the server's connection ends.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -124,7 +48,7 @@ enum Done {
 
 type Log = Arc<Mutex<HashMap<u32, Done>>>;
 
-async fn serve(io: DuplexStream, mut dice: Dice, ending: Ending, log: Log) {
+async fn serve(io: Choppy, mut dice: Dice, ending: Ending, log: Log) {
     let mut builder = h2::server::Builder::new();
     builder
         .initial_window_size(dice.of(&[2_000, 10_000, 65_535, 1 << 20]))
@@ -132,7 +56,6 @@ async fn serve(io: DuplexStream, mut dice: Dice, ending: Ending, log: Log) {
         .max_frame_size(dice.of(&[16_384, 20_000, 1 << 20]))
         .header_table_size(dice.of(&[0, 100, 4_096, 65_536]))
         .max_concurrent_streams(dice.of(&[1, 7, 100, 1_000]));
-    let io = Choppy(io, dice.clone());
     let Ok(mut connection) = builder.handshake::<_, Bytes>(io).await else {
         return;
     };
@@ -232,7 +155,7 @@ async fn round(seed: u64, config: &Config) -> u64 {
     let mut dice = Dice::new(seed);
     let config = Config {
         streams_max: dice.of(&[1, 20, 500]),
-        write_buffer_bytes: dice.of(&[1, 1_000, 32 * 1024]),
+        write_buffer_bytes: dice.of(&[16, 1_000, 32 * 1024]),
         answer_bytes_max: dice.of(&[100, 64 * 1024]),
         ..config.clone()
     };
@@ -245,8 +168,10 @@ async fn round(seed: u64, config: &Config) -> u64 {
     };
     let (ours, theirs) = tokio::io::duplex(dice.of(&[500, 4_000, 1 << 20]));
     let log = Log::default();
+    let theirs = Choppy::new(theirs, dice.clone());
+    let written = theirs.written();
     let server = tokio::spawn(serve(theirs, dice.clone(), ending, log.clone()));
-    let mut link = Link::over(Choppy(ours, dice.clone()), &config).await;
+    let mut link = Link::over(Choppy::new(ours, dice.clone()), &config).await;
     let count = 150;
     for start in (0..count).step_by(30) {
         let batch: Vec<_> = (start..start + 30)
@@ -264,19 +189,38 @@ async fn round(seed: u64, config: &Config) -> u64 {
     let ended = link.end().await;
     server.await.unwrap();
     let log = log.lock();
+    let refused = refused(&written);
     let keep = config.answer_bytes_max;
     for (key, result) in &ended.answers {
         let done = log.get(key);
+        // Streams are opened in the order of keys.
+        let is_refused = refused.contains(&(2 * key + 1));
         assert!(
-            is_right(result, done, keep, ending),
+            is_right(result, done, keep, ending, is_refused),
             "seed {seed}, key {key}: {result:?}, and the server {done:?}, {ending:?}"
         );
     }
-    ended
-        .answers
-        .values()
-        .filter(|answer| answer.is_ok())
-        .count() as u64
+    let answered = ended.answers.values().filter(|result| result.is_ok());
+    answered.count() as u64
+}
+
+/// The streams that the server has refused on the wire: in [`answer`], and `h2` by itself, which the log knows nothing of.
+fn refused(written: &Written) -> HashSet<u32> {
+    const RST_STREAM: u8 = 3;
+    let written = written.lock();
+    let mut rest = &written[..];
+    let mut streams = HashSet::new();
+    while let Some(([a, b, c, kind, _, stream @ ..], after)) = rest.split_first_chunk::<9>() {
+        let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
+        let Some((payload, after)) = after.split_at_checked(length) else {
+            break;
+        };
+        if *kind == RST_STREAM && payload == u32::from(Reason::REFUSED_STREAM).to_be_bytes() {
+            streams.insert(u32::from_be_bytes(*stream));
+        }
+        rest = after;
+    }
+    streams
 }
 
 fn is_right(
@@ -284,6 +228,7 @@ fn is_right(
     done: Option<&Done>,
     keep: usize,
     ending: Ending,
+    is_refused: bool,
 ) -> bool {
     let goes_early = matches!(ending, Ending::Abrupt(_) | Ending::Dropped(_));
     match (result, done) {
@@ -292,7 +237,8 @@ fn is_right(
                 && response.body == vec![b'y'; (*length).min(keep)]
                 && (response.status.is_success() || response.headers.contains_key("retry-after"))
         }
-        (Err(Lost::NotSent), None) => true,
+        // The server has not seen all of it, and there is a reason.
+        (Err(Lost::NotSent), None) => is_refused || ending != Ending::WhenAsked,
         (Err(_), Some(Done::Early(..))) => true,
         (Err(lost), Some(Done::Reset(reason))) => {
             let refused = *reason == Reason::REFUSED_STREAM && *lost == Lost::NotSent;

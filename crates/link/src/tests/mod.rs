@@ -23,6 +23,7 @@ macro_rules! on_each_engine {
 }
 
 mod answers;
+mod choppy;
 mod dialling;
 mod differential;
 mod ending;
