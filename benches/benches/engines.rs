@@ -27,15 +27,31 @@ const BATCH: u64 = 64;
 const HEAD: usize = 9;
 const PREFACE: usize = 24;
 
+const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
+const WINDOW_UPDATE: u8 = 8;
 const ENDS: u8 = 1;
+
+/// Looks at the heads of all whole frames; how many bytes these are.
+fn frames(bytes: &[u8], mut look: impl FnMut(&[u8; HEAD])) -> usize {
+    let mut at = 0;
+    while let Some(head) = bytes[at..].first_chunk() {
+        let length = usize::from(head[1]) << 8 | usize::from(head[2]);
+        if bytes.len() - at < HEAD + length {
+            break;
+        }
+        look(head);
+        at += HEAD + length;
+    }
+    at
+}
 
 /// Says SETTINGS with 1,000 streams and large windows, and answers every request with a bare 200.
 async fn peer(mut io: DuplexStream) {
     let mut out = vec![0, 0, 12, SETTINGS, 0, 0, 0, 0, 0];
     out.extend([0, 3, 0, 0, 3, 0xe8, 0, 4, 0x40, 0, 0, 0]);
-    out.extend([0, 0, 4, 8, 0, 0, 0, 0, 0, 0x7f, 0, 0, 0]);
+    out.extend([0, 0, 4, WINDOW_UPDATE, 0, 0, 0, 0, 0, 0x7f, 0, 0, 0]);
     // SETTINGS acknowledged.
     out.extend([0, 0, 0, SETTINGS, 1, 0, 0, 0, 0]);
     let mut read = vec![0; PIPE];
@@ -52,22 +68,22 @@ async fn peer(mut io: DuplexStream) {
         let end = begun + count;
         let mut at = skip.min(end);
         skip -= at;
-        while let Some(head) = read[at..end].first_chunk::<HEAD>() {
-            let length = usize::from(head[1]) << 8 | usize::from(head[2]);
-            if end - at < HEAD + length {
-                break;
+        let mut taken = 0_u32;
+        at += frames(&read[at..end], |head| {
+            let [_, high, low, kind, flags, id @ ..] = head;
+            if *kind == DATA {
+                taken += u32::from(u16::from_be_bytes([*high, *low]));
             }
-            if head[3] < 2 && head[4] & ENDS != 0 {
-                out.extend([
-                    0, 0, 1, HEADERS, 5, head[5], head[6], head[7], head[8], 0x88,
-                ]);
+            if *kind <= HEADERS && flags & ENDS != 0 {
+                out.extend([0, 0, 1, HEADERS, 5]);
+                out.extend(id);
+                out.push(0x88);
             }
-            // The connection's window, given back with each MiB or so: by the frame, since that is no matter here.
-            at += HEAD + length;
+        });
+        if taken > 0 {
+            out.extend([0, 0, 4, WINDOW_UPDATE, 0, 0, 0, 0, 0]);
+            out.extend(taken.to_be_bytes());
         }
-        let given = u32::try_from(end - begun).unwrap_or(1).to_be_bytes();
-        out.extend([0, 0, 4, 8, 0, 0, 0, 0, 0]);
-        out.extend(given);
         read.copy_within(at..end, 0);
         begun = end - at;
     }
@@ -129,9 +145,9 @@ async fn ours(engine: Engine, count: u64) -> Duration {
                 key: u32::try_from(key).unwrap_or(0),
                 request: request(&head, &body),
             };
-            sender
-                .send((sent..sent + size).map(one).collect())
-                .expect("room");
+            if sender.send((sent..sent + size).map(one).collect()).is_err() {
+                panic!("a batch given back: {:?}", run.await);
+            }
             sent += size;
         }
         if let Some(Event::Answers(answers)) = events.recv().await {
@@ -191,10 +207,20 @@ async fn pipe(count: u64) -> Duration {
     let batch = one.concat().repeat(usize::try_from(BATCH).unwrap_or(1));
     io.write_all(&[0; PREFACE]).await.expect("room");
     let mut read = vec![0; PIPE];
+    let (mut begun, mut sent, mut answered) = (0, 0, 0);
     let start = Instant::now();
-    for _ in 0..count.div_ceil(BATCH) {
-        io.write_all(&batch).await.expect("room");
-        io.read(&mut read).await.expect("answers");
+    while answered < count {
+        while sent < count && sent - answered + BATCH <= WINDOW {
+            io.write_all(&batch).await.expect("room");
+            sent += BATCH;
+        }
+        let more = io.read(&mut read[begun..]).await.expect("answers");
+        let end = begun + more;
+        let seen = frames(&read[..end], |head| {
+            answered += u64::from(head[3] == HEADERS);
+        });
+        read.copy_within(seen..end, 0);
+        begun = end - seen;
     }
     let took = start.elapsed();
     serving.abort();
