@@ -236,7 +236,7 @@ fn floors_are_compared_in_turn() {
     let row = rows.iter().find(|row| {
         row["name"]
             .as_str()
-            .is_some_and(|name| name.ends_with("CPU us a push"))
+            .is_some_and(|name| name.ends_with("pushes/s"))
     });
     let ratio = row.and_then(|row| row["figures"].as_array()?.last()?["value"].as_f64());
     assert!(ratio.is_some_and(|ratio| ratio > 0.0), "{rows:?}");
