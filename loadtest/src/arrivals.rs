@@ -40,6 +40,22 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> anyhow::Result<u16
     Ok(status)
 }
 
+/// One request, from when it was due to its answer.
+async fn arrival(
+    number: usize,
+    due: Duration,
+    start: Instant,
+    answer: impl Future<Output = anyhow::Result<u16>>,
+) -> anyhow::Result<Arrival> {
+    let status = answer.await?;
+    Ok(Arrival {
+        number,
+        due,
+        answered: start.elapsed(),
+        status,
+    })
+}
+
 /// Starts `rate` requests a second for `time`; `call` makes the n-th, `told` is told of each.
 pub(crate) async fn open<F>(
     rate: f64,
@@ -68,16 +84,7 @@ where
                     .context("nothing is under way")???,
             );
         }
-        let answer = call(number);
-        under_way.spawn(async move {
-            let status = answer.await?;
-            anyhow::Ok(Arrival {
-                number,
-                due,
-                answered: start.elapsed(),
-                status,
-            })
-        });
+        under_way.spawn(arrival(number, due, start, call(number)));
     }
     while let Some(arrival) = under_way.join_next().await {
         told(arrival??);
@@ -101,17 +108,8 @@ where
     let mut next = 0;
     loop {
         while under_way.len() < callers && start.elapsed() < time {
-            let (number, due, answer) = (next, start.elapsed(), call(next));
+            under_way.spawn(arrival(next, start.elapsed(), start, call(next)));
             next += 1;
-            under_way.spawn(async move {
-                let status = answer.await?;
-                anyhow::Ok(Arrival {
-                    number,
-                    due,
-                    answered: start.elapsed(),
-                    status,
-                })
-            });
         }
         match under_way.join_next().await {
             Some(arrival) => told(arrival??),

@@ -1,4 +1,7 @@
 //! Reads header blocks (RFC 7541) and keeps of them what the books want: the path and the id of a push.
+//!
+//! `link` has a decoder, too. This is another one on purpose: a simulator judges clients from outside, and must not share
+//! their mistakes.
 
 use std::collections::VecDeque;
 
