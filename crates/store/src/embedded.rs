@@ -11,7 +11,6 @@
 mod backup;
 mod campaigns;
 mod check;
-mod codec;
 mod config;
 mod devices;
 mod export;
@@ -50,7 +49,7 @@ pub use restore::{Restored, restore};
 
 use crate::{
     Accept, Accepted, Applied, Change, DeliveryPage, DevicePage, DeviceQuery, Error, Journal,
-    Listing, OutcomeBatch, Recovered, Registry, Result, Store, Summary,
+    Listing, OutcomeBatch, Recovered, Registry, Result, ScanCursor, Store, Summary,
 };
 use health::Health;
 use readers::{Reader, Reads};
@@ -204,11 +203,7 @@ impl Registry for Embedded {
         self.write(move |db| devices::apply(db, &change))
     }
 
-    fn scan(
-        &self,
-        after: Option<(AppId, DeviceId)>,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<DevicePage>> {
+    fn scan(&self, after: Option<ScanCursor>, limit: usize) -> BoxFuture<'_, Result<DevicePage>> {
         self.read(move |db| devices::scan(db, after.as_ref(), limit))
     }
 

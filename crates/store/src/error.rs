@@ -27,6 +27,9 @@ pub enum Error {
         "store has schema {found}, this version knows up to {known}: use the newer fanfare, or restore a backup"
     )]
     NewerSchema { found: u32, known: u32 },
+    /// The tables are older than this program; they were left as they are.
+    #[error("store has schema {found}, this version needs {known}: run `fanfare schema apply`")]
+    OlderSchema { found: u32, known: u32 },
     /// The store was closed.
     #[error("store closed")]
     Closed,
@@ -42,6 +45,7 @@ impl Error {
             Error::Corrupt(_) => "store_corrupt",
             Error::Row(_) => "store_row_unusable",
             Error::NewerSchema { .. } => "store_newer_schema",
+            Error::OlderSchema { .. } => "store_older_schema",
             Error::Closed => "store_closed",
         }
     }

@@ -1,26 +1,30 @@
-//! Where Fanfare keeps devices and accepted work: the storage traits, the embedded store, and one contract
-//! suite ([`contract`]) that any store must pass.
+//! Where Fanfare keeps devices and accepted work: the storage traits, the embedded store, the one on ScyllaDB, and one
+//! contract suite ([`contract`]) that both pass.
 //!
-//! The traits are written for two databases. The second is ScyllaDB (or Cassandra): no joins, no transaction
-//! over partitions, a compare-and-set only on the ownership of an address. So each call says what must hold,
-//! never how, and nothing here assumes SQL.
+//! The traits are written for two databases. One has no joins, no transaction over partitions, and a compare-and-set
+//! on one partition only. So each call says what must hold, never how, and nothing here assumes SQL.
 
 pub mod campaigns;
+mod codec;
 pub mod contract;
 pub mod embedded;
 mod error;
+pub mod fleet;
 pub mod journal;
 pub mod listing;
+mod packed;
 pub mod registry;
+pub mod scylla;
 
 pub use campaigns::Campaigns;
 pub use error::{Error, Result};
+pub use fleet::Fleet;
 pub use journal::{
     Accept, Accepted, DeliveryPage, DeliveryRow, Ended, Idempotency, Journal, OutcomeBatch,
     Recovered, Summary,
 };
 pub use listing::{DeviceQuery, Listing};
-pub use registry::{Applied, Change, Claim, DevicePage, Expect, Put, Registry};
+pub use registry::{Applied, Change, Claim, DevicePage, Expect, Put, Registry, ScanCursor};
 
 use futures_util::future::BoxFuture;
 
@@ -31,4 +35,9 @@ pub trait Store: Registry + Journal + Campaigns {
 
     /// Finishes what is queued, makes it durable and closes. Later calls answer [`Error::Closed`].
     fn close(&self) -> BoxFuture<'_, Result<()>>;
+
+    /// How gateways that share this store find each other; `None` for one that is not shared.
+    fn fleet(&self) -> Option<&dyn Fleet> {
+        None
+    }
 }

@@ -7,13 +7,17 @@ use futures_util::future::BoxFuture;
 use crate::Result;
 use crate::listing::{DeviceQuery, Listing};
 
-/// A page of rows in id order.
+/// A page of rows, in the order of the store. It may be empty and not the last.
 #[derive(Debug, Default)]
 pub struct DevicePage {
     pub devices: Vec<Device>,
     /// Where the next page starts; `None` at the end.
-    pub next: Option<(AppId, DeviceId)>,
+    pub next: Option<ScanCursor>,
 }
+
+/// A place in a scan. Only the store knows what it means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScanCursor(pub Vec<u8>);
 
 /// Device rows and address ownership. Reads see every write that was acknowledged before they began.
 pub trait Registry: Send + Sync + 'static {
@@ -29,13 +33,9 @@ pub trait Registry: Send + Sync + 'static {
     /// One atomic, durable step. On [`crate::Error::Unknown`] the caller reads back.
     fn apply(&self, change: Change) -> BoxFuture<'_, Result<Applied>>;
 
-    /// Rows of all apps in (app, id) order, from just after `after`, at most `limit`. For the sweeper; a row
-    /// written during the scan may or may not be in it.
-    fn scan(
-        &self,
-        after: Option<(AppId, DeviceId)>,
-        limit: usize,
-    ) -> BoxFuture<'_, Result<DevicePage>>;
+    /// Rows of all apps, each once, from just after `after`, at most `limit`; in a store that is shared, this node's part
+    /// of them. For the sweeper; a row written during the scan may or may not be in it.
+    fn scan(&self, after: Option<ScanCursor>, limit: usize) -> BoxFuture<'_, Result<DevicePage>>;
 
     /// A page of a tenant's rows, for an administrator; see [`crate::listing`] for what it may cost.
     fn listing(&self, query: DeviceQuery) -> BoxFuture<'_, Result<Listing>>;

@@ -412,7 +412,8 @@ pub async fn a_scan_covers_every_row_once(store: Shared) {
                 break;
             }
         }
-        let ordered: Vec<_> = expected.iter().cloned().collect();
-        assert_eq!(seen, ordered, "pages of {limit}");
+        seen.sort_unstable();
+        let all: Vec<_> = expected.iter().cloned().collect();
+        assert_eq!(seen, all, "pages of {limit}");
     }
 }

@@ -16,7 +16,6 @@ mod chunks;
 mod cut;
 mod deliveries;
 mod outcomes;
-mod packed;
 mod purge;
 mod resolve;
 mod rows;

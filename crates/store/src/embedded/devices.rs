@@ -13,7 +13,7 @@ pub(super) use self::listing::listing;
 use self::row::{SQL, collect, write};
 use super::fault::corrupt;
 use super::values::{integer, millis_opt, unsigned};
-use crate::{Applied, Change, Claim, DevicePage, Expect, Put, Result};
+use crate::{Applied, Change, Claim, DevicePage, Error, Expect, Put, Result, ScanCursor};
 
 /// Rows of these users; a user named twice counts once.
 pub(super) fn of_users(
@@ -50,11 +50,13 @@ pub(super) fn holder(db: &Connection, app: &AppId, key: AddressKey) -> Result<Op
     Ok(found.pop())
 }
 
+/// In the order of (app, id).
 pub(super) fn scan(
     db: &Connection,
-    after: Option<&(AppId, DeviceId)>,
+    after: Option<&ScanCursor>,
     limit: usize,
 ) -> Result<DevicePage> {
+    let after = after.map(place).transpose()?;
     let limit = limit.max(1);
     let asked = integer(limit as u64 + 1);
     let mut devices = Vec::new();
@@ -72,8 +74,22 @@ pub(super) fn scan(
     let more = devices.len() > limit;
     devices.truncate(limit);
     let last = devices.last().filter(|_| more);
-    let next = last.map(|device| (device.app.clone(), device.id));
+    let next = last.map(|device| cursor(&device.app, device.id));
     Ok(DevicePage { devices, next })
+}
+
+/// Just after a row: its id, then its app.
+pub(super) fn cursor(app: &AppId, id: DeviceId) -> ScanCursor {
+    ScanCursor([&id.0.0[..], app.as_str().as_bytes()].concat())
+}
+
+fn place(cursor: &ScanCursor) -> Result<(AppId, DeviceId)> {
+    let parts = cursor.0.split_first_chunk::<12>();
+    let place = parts.and_then(|(id, app)| {
+        let app = AppId::new(std::str::from_utf8(app).ok()?).ok()?;
+        Some((app, DeviceId(Id96(*id))))
+    });
+    place.ok_or_else(|| Error::Row("a cursor of something else".to_owned()))
 }
 
 /// Rows that cannot be read, or are not found by their address.

@@ -33,7 +33,7 @@ fn read(path: &Path, app: &AppId, each: &mut dyn FnMut(Device) -> ControlFlow<()
     schema::verify(&db)?;
     db.execute_batch("BEGIN")?;
     // No id comes before this one.
-    let mut after = Some((app.clone(), DeviceId(Id96([0; 12]))));
+    let mut after = Some(devices::cursor(app, DeviceId(Id96([0; 12]))));
     while let Some(from) = after {
         let DevicePage { devices, next } = devices::scan(&db, Some(&from), PAGE)?;
         for device in devices {

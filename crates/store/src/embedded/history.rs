@@ -10,9 +10,9 @@ use fanfare_types::{
 use rusqlite::{Connection, OptionalExtension, Row};
 use serde::{Deserialize, Serialize};
 
-use super::codec::{self, Done};
 use super::fault::corrupt;
 use super::values::{instant, instant_opt, integer, millis, unsigned};
+use crate::codec::{self, Done};
 use crate::{DeliveryPage, DeliveryRow, Ended, Recovered, Result, Summary};
 
 /// The column `records.body`.

@@ -4,11 +4,11 @@ use fanfare_types::ids::Id96;
 use fanfare_types::{AppId, Counts, NotificationId, NotificationRecord, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::codec::{self, Done};
 use super::fault::corrupt;
 use super::history::{self, Body};
 use super::idempotency;
 use super::values::{integer, millis, millis_opt, unsigned};
+use crate::codec::{self, Done};
 use crate::{Accept, Accepted, Ended, Error, Idempotency, OutcomeBatch, Result, Summary};
 
 /// A notification packed for its rows. Packing is done by the caller, so that the writer only writes.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use fanfare_store::{
     Accept, Accepted, Applied, Change, DeliveryPage, DevicePage, DeviceQuery, Error, Expect,
-    Journal, Listing, OutcomeBatch, Recovered, Registry, Result, Store, Summary,
+    Journal, Listing, OutcomeBatch, Recovered, Registry, Result, ScanCursor, Store, Summary,
 };
 use fanfare_types::{
     AddressKey, AppId, Device, DeviceId, Facts, Failing, NotificationId, Outcome, Timestamp, UserId,
@@ -197,7 +197,7 @@ impl Registry for Memory {
         .boxed()
     }
 
-    fn scan(&self, _: Option<(AppId, DeviceId)>, _: usize) -> BoxFuture<'_, Result<DevicePage>> {
+    fn scan(&self, _: Option<ScanCursor>, _: usize) -> BoxFuture<'_, Result<DevicePage>> {
         unreachable!("the registry does not scan")
     }
 

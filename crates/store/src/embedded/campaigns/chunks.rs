@@ -5,12 +5,12 @@ use fanfare_types::{AppId, CampaignId, Counts, NotificationId, Recipient, Timest
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::outcomes::{self, Exceptions};
-use super::packed;
 use crate::campaigns::{Chunk, Cursor, OpenChunk, Opened};
-use crate::embedded::codec::Done;
+use crate::codec::Done;
 use crate::embedded::fault::corrupt;
 use crate::embedded::history;
 use crate::embedded::values::{instant, integer, millis, unsigned};
+use crate::packed;
 use crate::{Ended, Result};
 
 /// A chunk packed for its rows. Packing is done by the caller, so that the writer only writes.

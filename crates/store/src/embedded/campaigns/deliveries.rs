@@ -5,10 +5,11 @@ use fanfare_types::{AppId, CampaignId, NotificationId, Outcome, Recipient, Times
 use rusqlite::Connection;
 
 use super::outcomes::bit;
-use super::{packed, rows};
+use super::rows;
 use crate::campaigns::{CampaignDeliveries, CampaignDelivery, DeliveryCursor};
 use crate::embedded::fault::corrupt;
 use crate::embedded::values::{instant, integer, unsigned};
+use crate::packed;
 use crate::{Ended, Result};
 
 /// Which deliveries are asked for.

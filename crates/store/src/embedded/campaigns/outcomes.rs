@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use fanfare_types::{Counts, NotificationId, Outcome, Recipient, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::packed;
 use crate::campaigns::ChunkOutcomes;
-use crate::embedded::codec::Done;
+use crate::codec::Done;
 use crate::embedded::fault::corrupt;
 use crate::embedded::history;
 use crate::embedded::values::{instant, integer, millis, unsigned};
+use crate::packed;
 use crate::{Ended, Result};
 
 /// Takes the outcomes that are new into the books, and returns them ascending by ordinal.

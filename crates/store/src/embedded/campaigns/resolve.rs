@@ -7,10 +7,11 @@ use rusqlite::{Connection, Statement};
 
 use super::cut::Place;
 use super::scan::{Locales, Scanned, Wanted, columns};
-use super::{packed, uploads};
+use super::uploads;
 use crate::Result;
 use crate::campaigns::{AudiencePage, AudienceQuery, AudienceRow, Cursor, Named, UploadRow};
 use crate::embedded::fault::corrupt;
+use crate::packed;
 
 /// A page from the query's cursor on, at most up to the place `last`.
 pub(super) fn page(

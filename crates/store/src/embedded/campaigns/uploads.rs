@@ -5,12 +5,12 @@ use std::ops::ControlFlow;
 use fanfare_types::{AppId, CampaignId};
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::packed::{self, RawName, RawRow};
 use super::rows;
 use crate::Result;
 use crate::campaigns::{Block, Changed, Named, UploadRow};
 use crate::embedded::fault::corrupt;
 use crate::embedded::values::{integer, unsigned};
+use crate::packed::{self, RawName, RawRow};
 
 /// Rows of one packed block at most.
 const BLOCK_ROWS_MAX: usize = 1024;

@@ -1,6 +1,6 @@
 //! The packed columns of campaigns: recipients of a chunk, blocks of uploaded rows, and what was not simply delivered.
 //!
-//! Laid out as in [`crate::embedded::codec`].
+//! Laid out as in [`crate::codec`].
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use fanfare_types::{Channel, DeviceId, Recipient, UserId};
 
 use crate::Ended;
 use crate::campaigns::{Named, UploadRow};
-use crate::embedded::codec::{self, Input, VERSION, put_number, put_text};
+use crate::codec::{self, Input, VERSION, put_number, put_text};
 
 const HAS_USER: u8 = 1;
 const HAS_DEVICE: u8 = 2;
@@ -24,7 +24,7 @@ const HAS_VARIABLES: u8 = 8;
 const SAME_VARIABLES: u8 = 16;
 
 /// Packs recipients, in order of their ordinals.
-pub(super) fn pack_recipients<'a>(
+pub(crate) fn pack_recipients<'a>(
     recipients: impl ExactSizeIterator<Item = &'a Recipient>,
 ) -> Vec<u8> {
     let mut out = Vec::with_capacity(16 + recipients.len() * 40);
@@ -61,7 +61,7 @@ pub(super) fn pack_recipients<'a>(
 }
 
 /// All recipients; `None` when the blob is damaged.
-pub(super) fn unpack_recipients(blob: &[u8]) -> Option<Vec<Recipient>> {
+pub(crate) fn unpack_recipients(blob: &[u8]) -> Option<Vec<Recipient>> {
     let mut recipients = Vec::new();
     visit_recipients(blob, |_, raw, variables| {
         recipients.push(raw.recipient(variables.get()?)?);
@@ -72,7 +72,7 @@ pub(super) fn unpack_recipients(blob: &[u8]) -> Option<Vec<Recipient>> {
 
 /// The recipients with these ordinals, which ascend, without their variables. `None` when the blob is damaged or has
 /// no such ordinal.
-pub(super) fn recipients_at(blob: &[u8], ordinals: &[u32]) -> Option<Vec<Recipient>> {
+pub(crate) fn recipients_at(blob: &[u8], ordinals: &[u32]) -> Option<Vec<Recipient>> {
     let mut found = Vec::with_capacity(ordinals.len());
     visit_recipients(blob, |ordinal, raw, _| {
         if ordinals.get(found.len()) == Some(&ordinal) {
@@ -200,7 +200,7 @@ fn variables(packed: &[u8]) -> Option<Variables> {
 const NAMES_DEVICE: u8 = 1;
 
 /// Packs uploaded rows, in their order.
-pub(super) fn pack_rows(rows: &[UploadRow]) -> Vec<u8> {
+pub(crate) fn pack_rows(rows: &[UploadRow]) -> Vec<u8> {
     let mut out = Vec::with_capacity(16 + rows.len() * 40);
     out.push(VERSION);
     put_number(&mut out, rows.len() as u64);
@@ -224,20 +224,20 @@ pub(super) fn pack_rows(rows: &[UploadRow]) -> Vec<u8> {
 }
 
 /// An uploaded row as it lies in its block.
-pub(super) struct RawRow<'a> {
-    pub(super) to: RawName<'a>,
+pub(crate) struct RawRow<'a> {
+    pub(crate) to: RawName<'a>,
     variables: Option<&'a [u8]>,
 }
 
 #[derive(PartialEq, Eq)]
-pub(super) enum RawName<'a> {
+pub(crate) enum RawName<'a> {
     User(&'a str),
     Device(DeviceId),
 }
 
 impl RawRow<'_> {
     /// `None` when the blob is damaged.
-    pub(super) fn row(&self) -> Option<UploadRow> {
+    pub(crate) fn row(&self) -> Option<UploadRow> {
         let to = match self.to {
             RawName::User(user) => Named::User(UserId::new(user).ok()?),
             RawName::Device(device) => Named::Device(device),
@@ -251,7 +251,7 @@ impl RawRow<'_> {
 }
 
 /// Hands over the rows from `start` on, until told to stop. `None` when the blob is damaged, or `visit` finds it so.
-pub(super) fn visit_rows<'a>(
+pub(crate) fn visit_rows<'a>(
     blob: &'a [u8],
     start: u32,
     mut visit: impl FnMut(RawRow<'a>) -> Option<ControlFlow<()>>,
@@ -278,7 +278,7 @@ pub(super) fn visit_rows<'a>(
 }
 
 /// Packs what was not simply delivered, ascending by ordinal.
-pub(super) fn pack_exceptions(ended: &[&Ended], recipients: &[Recipient]) -> Vec<u8> {
+pub(crate) fn pack_exceptions(ended: &[&Ended], recipients: &[Recipient]) -> Vec<u8> {
     let ended = codec::pack_ended(ended);
     let mut out = Vec::with_capacity(ended.len() + recipients.len() * 32 + 8);
     put_number(&mut out, ended.len() as u64);
@@ -288,7 +288,7 @@ pub(super) fn pack_exceptions(ended: &[&Ended], recipients: &[Recipient]) -> Vec
 }
 
 /// The outcomes of a batch and their recipients; `None` when the blob is damaged.
-pub(super) fn unpack_exceptions(blob: &[u8]) -> Option<Vec<(Recipient, Ended)>> {
+pub(crate) fn unpack_exceptions(blob: &[u8]) -> Option<Vec<(Recipient, Ended)>> {
     let mut input = Input(blob);
     let mut ended = Vec::new();
     codec::unpack_ended(part(&mut input)?, &mut ended)?;

@@ -15,13 +15,13 @@ use fanfare_types::{
 
 use crate::Ended;
 
-pub(super) const VERSION: u8 = 1;
+pub(crate) const VERSION: u8 = 1;
 
 const HAS_DEVICE: u8 = 1;
 const HAS_ADDRESS: u8 = 2;
 
 /// Packs the targets of a notification, in order of their ordinals.
-pub(super) fn pack_targets(targets: &[Target]) -> Vec<u8> {
+pub(crate) fn pack_targets(targets: &[Target]) -> Vec<u8> {
     let mut out = Vec::with_capacity(16 + targets.len() * 32);
     out.push(VERSION);
     put_number(&mut out, targets.len() as u64);
@@ -46,7 +46,7 @@ pub(super) fn pack_targets(targets: &[Target]) -> Vec<u8> {
 }
 
 /// All targets; `None` when the blob is damaged.
-pub(super) fn unpack_targets(blob: &[u8]) -> Option<Vec<Target>> {
+pub(crate) fn unpack_targets(blob: &[u8]) -> Option<Vec<Target>> {
     let mut targets = Vec::new();
     visit_targets(blob, 0, |_, target| {
         targets.push(target);
@@ -57,7 +57,7 @@ pub(super) fn unpack_targets(blob: &[u8]) -> Option<Vec<Target>> {
 
 /// Hands over the targets from ordinal `start` on, until told to stop; the ones before it are skipped
 /// without being made. `None` when the blob is damaged.
-pub(super) fn visit_targets(
+pub(crate) fn visit_targets(
     blob: &[u8],
     start: u32,
     mut visit: impl FnMut(u32, Target) -> ControlFlow<()>,
@@ -116,7 +116,7 @@ fn skip_target(input: &mut Input<'_>) -> Option<()> {
 }
 
 /// Packs outcomes, ascending by ordinal. The few reasons of a batch are written once.
-pub(super) fn pack_ended(ended: &[&Ended]) -> Vec<u8> {
+pub(crate) fn pack_ended(ended: &[&Ended]) -> Vec<u8> {
     let mut reasons: Vec<&str> = Vec::new();
     let mut out = Vec::with_capacity(16 + ended.len() * 10);
     let mut rows = Vec::with_capacity(ended.len() * 10);
@@ -147,7 +147,7 @@ pub(super) fn pack_ended(ended: &[&Ended]) -> Vec<u8> {
 }
 
 /// Adds the outcomes of one batch to `into`; `None` when the blob is damaged.
-pub(super) fn unpack_ended(blob: &[u8], into: &mut Vec<Ended>) -> Option<()> {
+pub(crate) fn unpack_ended(blob: &[u8], into: &mut Vec<Ended>) -> Option<()> {
     let mut input = Input(blob);
     if input.byte()? != VERSION {
         return None;
@@ -176,11 +176,11 @@ pub(super) fn unpack_ended(blob: &[u8], into: &mut Vec<Ended>) -> Option<()> {
 
 /// Which ordinals have their outcome: one bit each, as long as the highest of them asks.
 #[derive(Debug, Default)]
-pub(super) struct Done(pub(super) Vec<u8>);
+pub(crate) struct Done(pub(super) Vec<u8>);
 
 impl Done {
     /// Sets the bit; whether it was clear before.
-    pub(super) fn set(&mut self, ordinal: u32) -> bool {
+    pub(crate) fn set(&mut self, ordinal: u32) -> bool {
         let (byte, bit) = (ordinal as usize / 8, 1 << (ordinal % 8));
         if self.0.len() <= byte {
             self.0.resize(byte + 1, 0);
@@ -191,7 +191,7 @@ impl Done {
     }
 
     /// The ordinals that are set, ascending.
-    pub(super) fn ordinals(&self) -> Vec<u32> {
+    pub(crate) fn ordinals(&self) -> Vec<u32> {
         let mut ordinals = Vec::new();
         for (index, byte) in (0u32..).step_by(8).zip(&self.0) {
             ordinals.extend(
@@ -204,7 +204,7 @@ impl Done {
     }
 }
 
-pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
+pub(crate) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
         out.push((number & 0x7f) as u8 | 0x80);
         number >>= 7;
@@ -212,26 +212,26 @@ pub(super) fn put_number(out: &mut Vec<u8>, mut number: u64) {
     out.push(number as u8);
 }
 
-pub(super) fn put_text(out: &mut Vec<u8>, text: &str) {
+pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
     put_number(out, text.len() as u64);
     out.extend(text.as_bytes());
 }
 
 /// What is left to read.
-pub(super) struct Input<'a>(pub(super) &'a [u8]);
+pub(crate) struct Input<'a>(pub(super) &'a [u8]);
 
 impl<'a> Input<'a> {
-    pub(super) fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
+    pub(crate) fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.0.split_at_checked(bytes)?;
         self.0 = tail;
         Some(head)
     }
 
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         self.take(1).map(|byte| byte[0])
     }
 
-    pub(super) fn number(&mut self) -> Option<u64> {
+    pub(crate) fn number(&mut self) -> Option<u64> {
         let mut number = 0;
         for shift in (0..64).step_by(7) {
             let byte = self.byte()?;
@@ -247,12 +247,12 @@ impl<'a> Input<'a> {
         None
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(crate) fn text(&mut self) -> Option<&'a str> {
         let bytes = usize::try_from(self.number()?).ok()?;
         std::str::from_utf8(self.take(bytes)?).ok()
     }
 
-    pub(super) fn word<T: Copy>(&mut self, all: &[T]) -> Option<T> {
+    pub(crate) fn word<T: Copy>(&mut self, all: &[T]) -> Option<T> {
         all.get(usize::from(self.byte()?)).copied()
     }
 }

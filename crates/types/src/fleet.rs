@@ -1,0 +1,166 @@
+//! Several gateways on one store: nodes, the slots that all work is divided into, and until when a node may hand
+//! anything over.
+//!
+//! ```text
+//! notification ─ its id names ─▶ slot ─ leased by ─▶ node ─ beats ─▶ (others see it live)
+//! shard of a campaign ─ its number ─▶ slot
+//! ```
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::Id96;
+use crate::{NotificationId, Timestamp};
+
+/// One of the [`Slot::COUNT`] parts that all work of a store is divided into. A node works on the slots that it holds,
+/// and on nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Slot(u8);
+
+impl Slot {
+    /// Enough to divide evenly among a few dozens of nodes: of three, one has 22 and two have 21.
+    pub const COUNT: u8 = 64;
+
+    /// `None` from [`Slot::COUNT`] on.
+    pub fn new(number: u8) -> Option<Self> {
+        (number < Self::COUNT).then_some(Slot(number))
+    }
+
+    pub fn number(self) -> u8 {
+        self.0
+    }
+
+    pub fn all() -> impl Iterator<Item = Slot> {
+        (0..Self::COUNT).map(Slot)
+    }
+
+    /// Whose notification this is. The last byte of its id says so, see [`Slot::name`].
+    pub fn of(id: NotificationId) -> Self {
+        Slot(id.0.0[11] % Self::COUNT)
+    }
+
+    /// The slot of a campaign's shard.
+    pub fn of_shard(number: u32) -> Self {
+        Slot((number % u32::from(Self::COUNT)) as u8)
+    }
+
+    /// An id that is this slot's, and otherwise as random as the one it is made of.
+    pub fn name(self, id: NotificationId) -> NotificationId {
+        let mut bytes = id.0.0;
+        bytes[11] = bytes[11] - bytes[11] % Self::COUNT + self.0;
+        NotificationId(Id96(bytes))
+    }
+}
+
+impl fmt::Display for Slot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
+}
+
+/// One run of one process. Another start is another node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub Id96);
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_hex())
+    }
+}
+
+/// Grows by one whenever a slot gets another holder; what is written for a slot carries it, and the store refuses an
+/// older one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u64);
+
+/// Until when this node may hand anything over: as long as no other node can have taken it for dead, and as it has
+/// heard what the others said. Asked before each hand-over.
+#[derive(Debug)]
+pub struct Tenure {
+    until: AtomicU64,
+}
+
+impl Tenure {
+    /// Of a node that shares its store with nobody.
+    pub fn alone() -> Arc<Self> {
+        Arc::new(Tenure {
+            until: AtomicU64::new(u64::MAX),
+        })
+    }
+
+    /// Not yet.
+    pub fn none() -> Arc<Self> {
+        Arc::new(Tenure {
+            until: AtomicU64::new(0),
+        })
+    }
+
+    /// Until this instant, and not at it.
+    pub fn extend(&self, until: Timestamp) {
+        self.until.store(until.as_millis(), Ordering::Release);
+    }
+
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        now.as_millis() >= self.until.load(Ordering::Acquire)
+    }
+}
+
+/// A node's hold on a slot, from when it took it up to when it gave it up; shared by all it has of it in memory.
+#[derive(Debug)]
+pub struct Hold {
+    pub slot: Slot,
+    is_lost: AtomicBool,
+}
+
+impl Hold {
+    pub fn new(slot: Slot) -> Arc<Self> {
+        Arc::new(Hold {
+            slot,
+            is_lost: AtomicBool::new(false),
+        })
+    }
+
+    /// Whoever holds deliveries of it drops them: they are another node's.
+    pub fn lose(&self) {
+        self.is_lost.store(true, Ordering::Release);
+    }
+
+    pub fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_names_its_slot() {
+        for random in [0, 1, 0xff, 0xffff_ffff_ffff] {
+            let id = NotificationId::new(Timestamp(77), random);
+            for slot in Slot::all() {
+                let named = slot.name(id);
+                assert_eq!(Slot::of(named), slot);
+                assert_eq!(named.0.0[..11], id.0.0[..11]);
+            }
+        }
+        assert_eq!(Slot::all().count(), usize::from(Slot::COUNT));
+        assert_eq!(Slot::of_shard(65), Slot(1));
+        assert_eq!(Slot::new(Slot::COUNT), None);
+    }
+
+    #[test]
+    fn a_tenure_ends_at_its_instant() {
+        let tenure = Tenure::none();
+        assert!(tenure.is_over(Timestamp(0)));
+        tenure.extend(Timestamp(10));
+        assert!(!tenure.is_over(Timestamp(9)) && tenure.is_over(Timestamp(10)));
+        assert!(!Tenure::alone().is_over(Timestamp(u64::MAX - 1)));
+    }
+}
