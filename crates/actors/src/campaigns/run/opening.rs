@@ -11,7 +11,7 @@ use fanfare_store::campaigns::{
 };
 use fanfare_types::{
     Audience, CampaignState, Counts, Live, NotificationId, Outcome, Progress, Reason, Recipient,
-    Timestamp,
+    Slot, Timestamp,
 };
 
 use super::super::runs;
@@ -125,7 +125,8 @@ impl Present {
             Arc::new(Chunk {
                 app: args.app.clone(),
                 campaign: args.id,
-                id: NotificationId::new(now, args.ways.random.next()),
+                // Its id, like that of a notification, names its slot.
+                id: Slot::of_shard(shard).name(NotificationId::new(now, args.ways.random.next())),
                 shard,
                 created_at: now,
                 recipients,
@@ -294,6 +295,7 @@ impl Present {
             variables: self.shared.variables.clone(),
             progress,
             run: Some(self.running.run.clone()),
+            hold: self.fleet.hold_on(id),
         })
     }
 }
