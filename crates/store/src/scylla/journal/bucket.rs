@@ -370,9 +370,20 @@ mod tests {
             "to be looked through again"
         );
         bucket.loading();
-        assert!(bucket.loaded([].into(), 1));
-        assert_eq!(bucket.settle(NOW), Next::Stay, "there is a doubt");
+        assert!(bucket.loaded([(id(1), NOW)].into(), 1));
+        assert_eq!(bucket.settle(NOW), Next::Stay, "it is unfinished");
         bucket.ended([id(1)]);
+        assert_eq!(bucket.doubt(id(1)), None);
         assert_eq!(bucket.settle(NOW), Next::Retire { total: 1 });
+    }
+
+    #[test]
+    fn what_is_not_there_is_not_doubted() {
+        let bucket = Bucket::new(1);
+        drop(bucket.enter(id(1), NOW, true));
+        bucket.loading();
+        assert!(bucket.loaded([].into(), 0));
+        assert_eq!(bucket.doubt(id(1)), None);
+        assert_eq!(bucket.settle(NOW), Next::Retire { total: 0 });
     }
 }
