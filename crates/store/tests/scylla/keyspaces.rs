@@ -39,6 +39,10 @@ impl Drop for Loan {
 }
 
 impl Loan {
+    pub fn keyspace(&self) -> &str {
+        &self.keyspace
+    }
+
     /// Another session on the same tables is another node.
     pub(crate) fn config(&self, nodes: Vec<String>) -> Config {
         Config {
