@@ -63,7 +63,7 @@ pub(super) struct Room {
 impl Room {
     pub(super) async fn new(db: &Arc<Db>, held: &Arc<Held>, _config: &Config) -> Result<Self> {
         Ok(Room {
-            statements: Statements::prepare(db).await?,
+            statements: Box::pin(Statements::prepare(db)).await?,
             db: db.clone(),
             held: held.clone(),
             shelves: std::array::from_fn(|_| RwLock::default()),

@@ -166,7 +166,7 @@ impl Room {
         let s = &self.statements;
         let id = CqlValue::Blob(books.id.0.0.to_vec());
         let [slot, minute] = place;
-        let row = [slot.clone(), minute.clone(), id.clone()];
+        let row = [slot.clone(), minute.clone(), id];
         let mut write = |statement: &PreparedStatement, values: Vec<CqlValue>, row: &[CqlValue]| {
             writes.statements.push(statement.clone());
             writes.values.push([&values[..], row].concat());
