@@ -1,0 +1,5 @@
+//! The store on ScyllaDB or Cassandra passes the contract, on a real server.
+
+mod keyspaces;
+
+fanfare_store::contract_tests!(crate::keyspaces::open);
