@@ -6,6 +6,8 @@
 //! shard of a campaign ─ its number ─▶ slot
 //! ```
 
+mod census;
+
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::Id96;
 use crate::{NotificationId, Timestamp};
+
+pub use census::{Census, Lease, Node};
 
 /// One of the [`Slot::COUNT`] parts that all work of a store is divided into. A node works on the slots that it holds,
 /// and on nothing else.

@@ -70,11 +70,24 @@ impl Fleet for Scylla {
         self.journal.give_up(slot);
     }
 
-    fn tell(&self, from: NodeId, notice: Notice) -> BoxFuture<'_, Result<usize>> {
+    fn tell(
+        &self,
+        from: NodeId,
+        id: NoticeId,
+        notices: Vec<Notice>,
+    ) -> BoxFuture<'_, Result<Vec<NodeId>>> {
         Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
     }
 
-    fn hear(&self, id: NodeId, inbox: u64) -> BoxFuture<'_, Result<Vec<(NoticeId, Notice)>>> {
+    fn hear(&self, id: NodeId, inbox: u64) -> BoxFuture<'_, Result<Vec<Told>>> {
+        Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
+    }
+
+    fn acknowledge(&self, id: NodeId, heard: Vec<NoticeId>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
+    }
+
+    fn heard(&self, id: NoticeId) -> BoxFuture<'_, Result<Vec<NodeId>>> {
         Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
     }
 }

@@ -294,6 +294,7 @@ impl Present {
             variables: self.shared.variables.clone(),
             progress,
             run: Some(self.running.run.clone()),
+            hold: self.fleet.hold_on(id),
         })
     }
 }
