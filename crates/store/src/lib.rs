@@ -12,6 +12,7 @@ mod error;
 pub mod fleet;
 pub mod journal;
 pub mod listing;
+mod notification;
 mod packed;
 pub mod registry;
 pub mod scylla;

@@ -58,10 +58,17 @@ impl Fleet for Scylla {
     }
 
     fn take_up(&self, slot: Slot, epoch: Epoch) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
+        Box::pin(async move {
+            self.journal.take_up(slot, epoch).await?;
+            self.held.set(slot, Some(epoch));
+            Ok(())
+        })
     }
 
-    fn give_up(&self, slot: Slot) {}
+    fn give_up(&self, slot: Slot) {
+        self.held.set(slot, None);
+        self.journal.give_up(slot);
+    }
 
     fn tell(
         &self,

@@ -11,7 +11,7 @@ use fanfare_store::campaigns::{
 };
 use fanfare_types::{
     Audience, CampaignState, Counts, Live, NotificationId, Outcome, Progress, Reason, Recipient,
-    Slot, Timestamp,
+    Timestamp,
 };
 
 use super::super::runs;
@@ -125,8 +125,7 @@ impl Present {
             Arc::new(Chunk {
                 app: args.app.clone(),
                 campaign: args.id,
-                // Its id, like that of a notification, names its slot.
-                id: Slot::of_shard(shard).name(NotificationId::new(now, args.ways.random.next())),
+                id: NotificationId::new(now, args.ways.random.next()).in_shard(shard),
                 shard,
                 created_at: now,
                 recipients,
