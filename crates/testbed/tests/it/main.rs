@@ -1,0 +1,3 @@
+//! The testbed, tested on the database that it starts.
+
+mod cluster;
