@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-pub use config::{Config, Credentials};
+pub use config::{Config, Consistency, Credentials};
 
 use crate::{Fleet, Result, Store};
 use held::Held;

@@ -8,6 +8,7 @@
 
 pub mod campaign;
 pub mod check;
+mod cluster;
 pub mod demo;
 pub mod dev;
 pub mod devices;
@@ -15,6 +16,8 @@ mod format;
 pub(crate) mod gateway;
 pub mod jwt;
 pub mod keys;
+pub mod nodes;
+pub mod schema;
 pub mod send;
 pub mod serve;
 pub mod simulate;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use fanfare_gateway::app::STORE_FILE;
+use fanfare_gateway::storage::STORE_FILE;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
 //! What the driver says, as a store's error. Nothing of a statement's values is in any text.
 
 use scylla::errors::{
-    DbError, ExecutionError, NewSessionError, PrepareError, RequestAttemptError, WriteType,
+    DbError, ExecutionError, NewSessionError, PrepareError, RequestAttemptError, UseKeyspaceError,
+    WriteType,
 };
 
 use crate::Error;
@@ -54,6 +55,16 @@ fn attempted(attempt: &RequestAttemptError, error: &ExecutionError) -> Error {
 }
 
 pub(super) fn connect(error: &NewSessionError) -> Error {
+    // It answers, and does not know the keyspace: no schema was ever applied.
+    if let NewSessionError::UseKeyspaceError(UseKeyspaceError::RequestError(
+        RequestAttemptError::DbError(DbError::Invalid, _),
+    )) = error
+    {
+        return Error::OlderSchema {
+            found: 0,
+            known: super::schema::VERSION,
+        };
+    }
     Error::Unavailable(format!("no session with the cluster: {error}"))
 }
 

@@ -1,7 +1,7 @@
 //! One session with the cluster: prepared statements, bounded calls, compare-and-set.
 //!
-//! Reads and writes are at LOCAL_QUORUM, compare-and-set at LOCAL_SERIAL with LOCAL_QUORUM for its commit: whoever
-//! reads after an acknowledged write sees it, whichever node answers.
+//! Reads and writes are at LOCAL_QUORUM, compare-and-set at LOCAL_SERIAL with LOCAL_QUORUM for its commit (or QUORUM and
+//! SERIAL, [`super::Consistency`]): whoever reads after an acknowledged write sees it, whichever node answers.
 
 use std::sync::Arc;
 
@@ -20,8 +20,8 @@ use scylla::statement::{Consistency, SerialConsistency};
 use scylla::value::{CqlValue, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Config;
 use super::fault::{self, damaged};
+use super::{Config, config};
 use crate::{Error, Result};
 
 /// What a statement is, which decides whether it may be sent again by the driver.
@@ -47,6 +47,7 @@ pub(super) enum Cas {
 
 pub(super) struct Db {
     session: Session,
+    serial: Consistency,
     room: Semaphore,
 }
 
@@ -59,9 +60,10 @@ impl Db {
         if let Some(datacenter) = &config.datacenter {
             policy = policy.prefer_datacenter(datacenter.clone());
         }
+        let (consistency, conditional, serial) = levels(config.consistency);
         let profile = ExecutionProfile::builder()
-            .consistency(Consistency::LocalQuorum)
-            .serial_consistency(Some(SerialConsistency::LocalSerial))
+            .consistency(consistency)
+            .serial_consistency(Some(conditional))
             .request_timeout(Some(config.request_timeout))
             .load_balancing_policy(policy.build())
             .build();
@@ -82,6 +84,7 @@ impl Db {
             .map_err(|error| fault::connect(&error))?;
         Ok(Db {
             session,
+            serial,
             room: Semaphore::new(config.queue_max.max(1)),
         })
     }
@@ -96,7 +99,7 @@ impl Db {
         let mut statement = prepared.map_err(|error| fault::prepare(&error))?;
         statement.set_is_idempotent(kind != Kind::Cas);
         if kind == Kind::SerialRead {
-            statement.set_consistency(Consistency::LocalSerial);
+            statement.set_consistency(self.serial);
         }
         Ok(statement)
     }
@@ -208,6 +211,22 @@ impl Db {
     /// Later calls answer [`Error::Closed`]; those under way end.
     pub(super) fn close(&self) {
         self.room.close();
+    }
+}
+
+/// Of reads and writes, of compare-and-set, and of reads of what that decided.
+fn levels(consistency: config::Consistency) -> (Consistency, SerialConsistency, Consistency) {
+    match consistency {
+        config::Consistency::LocalQuorum => (
+            Consistency::LocalQuorum,
+            SerialConsistency::LocalSerial,
+            Consistency::LocalSerial,
+        ),
+        config::Consistency::Quorum => (
+            Consistency::Quorum,
+            SerialConsistency::Serial,
+            Consistency::Serial,
+        ),
     }
 }
 

@@ -11,8 +11,8 @@ use fanfare_store::embedded::Contents;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::app::STORE_FILE;
 use crate::config;
+use crate::storage::{self, STORE_FILE};
 
 /// Check, back up and restore the embedded store.
 #[derive(Debug, clap::Args)]
@@ -51,7 +51,11 @@ impl Place {
     fn file(&self) -> anyhow::Result<PathBuf> {
         let directory = match &self.data_dir {
             Some(directory) => directory.clone(),
-            None => config::load(&self.config)?.settings.data_dir,
+            None => {
+                let settings = config::load(&self.config)?.settings;
+                storage::embedded_only(&settings)?;
+                settings.data_dir
+            }
         };
         Ok(directory.join(STORE_FILE))
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use fanfare_gateway::app::STORE_FILE;
+use fanfare_gateway::storage::STORE_FILE;
 use fanfare_store::{Applied, Change, Claim, Expect, Put, embedded};
 use fanfare_types::device::Meta;
 use fanfare_types::{

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use fanfare_gateway::app::STORE_FILE;
+use fanfare_gateway::storage::STORE_FILE;
 use fanfare_simulator::Provider;
 use fanfare_simulator::books::Entry;
 use fanfare_store::embedded;
