@@ -213,11 +213,16 @@ fn look(address: SocketAddr, running: usize, whole: bool) -> io::Result<()> {
         return Ok(());
     }
     let mut connection = Connection::open(address, ANSWER)?;
-    let peers = connection.query("SELECT peer FROM system.peers", Consistency::One)?;
+    let mut ask = |statement| connection.query(statement, Consistency::One);
+    let peers = ask("SELECT schema_version FROM system.peers")?;
     if peers.len() + 1 < running {
         return Err(io::Error::other(format!("it sees {} others", peers.len())));
     }
     if whole {
+        let own = ask("SELECT schema_version FROM system.local")?;
+        if peers.iter().any(|peer| Some(peer) != own.first()) {
+            return Err(io::Error::other("they do not agree on the schema yet"));
+        }
         // A table with three replicas that every Cassandra has and nobody writes: a node that is thought to be down
         // makes this fail.
         let all = "SELECT * FROM system_distributed.view_build_status";

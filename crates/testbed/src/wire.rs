@@ -16,7 +16,8 @@ const QUERY: u8 = 0x07;
 const ERROR: u8 = 0x00;
 const READY: u8 = 0x02;
 const SUPPORTED: u8 = 0x06;
-const RESULT: u8 = 0x08;
+pub(crate) const RESULT: u8 = 0x08;
+pub(crate) const EVENT: u8 = 0x0C;
 
 /// One row: a value for each column, as bytes.
 pub type Row = Vec<Option<Vec<u8>>>;
@@ -51,6 +52,13 @@ impl Frame {
         let mut body = vec![0; length];
         from.read_exact(&mut body)?;
         Ok(Some(Frame { head, body }))
+    }
+
+    /// Whether it is an answer of a version before 5 that is not compressed: what follows is as its head says.
+    pub(crate) fn is_plain(&self) -> bool {
+        const COMPRESSED: u8 = 0x01;
+        let [version, flags, ..] = self.head;
+        (0x83..=0x84).contains(&version) && flags & COMPRESSED == 0
     }
 
     pub(crate) fn operation(&self) -> u8 {

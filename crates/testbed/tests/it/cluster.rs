@@ -1,42 +1,9 @@
 //! Nodes start, hold data, die and come back.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
-use fanfare_testbed::wire::{Connection, Consistency, Row};
+use fanfare_testbed::wire::{Connection, Consistency};
 use fanfare_testbed::{Cluster, shared};
 
-/// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
-
-fn connect(address: SocketAddr) -> Connection {
-    Connection::open(address, PATIENCE).expect("a connection")
-}
-
-fn query(connection: &mut Connection, statement: &str) -> Vec<Row> {
-    connection
-        .query(statement, Consistency::Quorum)
-        .unwrap_or_else(|error| panic!("{statement}: {error}"))
-}
-
-/// A keyspace with one table, `k → v`.
-fn table(connection: &mut Connection, keyspace: &str, replicas: usize) {
-    query(
-        connection,
-        &format!(
-            "CREATE KEYSPACE {keyspace} WITH replication = \
-             {{'class': 'NetworkTopologyStrategy', 'datacenter1': {replicas}}}"
-        ),
-    );
-    query(
-        connection,
-        &format!("CREATE TABLE {keyspace}.t (k int PRIMARY KEY, v int)"),
-    );
-}
-
-fn int(value: i32) -> Option<Vec<u8>> {
-    Some(value.to_be_bytes().to_vec())
-}
+use crate::{PATIENCE, connect, int, query, table};
 
 #[test]
 fn a_shared_node_answers() {
