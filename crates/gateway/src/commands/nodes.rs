@@ -173,7 +173,8 @@ fn ranges(slots: &[Slot]) -> String {
 mod tests {
     use super::*;
     use fanfare_store::fleet::Lease;
-    use fanfare_types::{Epoch, Id96};
+    use fanfare_types::Epoch;
+    use fanfare_types::ids::Id96;
 
     fn node(n: u8, beat: u64) -> Node {
         Node {
