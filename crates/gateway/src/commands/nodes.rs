@@ -22,9 +22,9 @@ use crate::storage;
 pub struct Args {
     #[command(flatten)]
     place: Place,
-    /// How long beats are watched before a node is called silent.
-    #[arg(long, default_value = "3s", value_name = "DURATION", value_parser = duration)]
-    watch: Duration,
+    /// How long beats are watched before a node is called silent; by default `fleet.lease`.
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    watch: Option<Duration>,
     /// Print one JSON object: {"nodes": [{"id", "name", "state", "beat", "slots"}], "unheld"}.
     #[arg(long)]
     json: bool,
@@ -43,7 +43,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         let store = store.context("cannot open the store")?;
         let fleet: &dyn Fleet = &*store;
         let before = fleet.census().await.context("cannot read who is there")?;
-        let now = watched(fleet, &before, args.watch).await?;
+        let now = watched(fleet, &before, args.watch.unwrap_or(settings.fleet.lease)).await?;
         store.close().await?;
         let report = Report::of(&before, &now);
         match args.json {

@@ -9,6 +9,7 @@ use fanfare_link::Engine;
 use fanfare_telemetry::logs;
 
 use super::campaigns::{self, Campaigns};
+use super::fleet::{self, Fleet};
 use super::limits::{self, Limits};
 use super::section::Section;
 use super::store::{self, Store};
@@ -25,6 +26,7 @@ pub struct Settings {
     /// Threads that send; each runs its own connections.
     pub sender_threads: usize,
     pub store: Store,
+    pub fleet: Fleet,
     pub limits: Limits,
     pub campaigns: Campaigns,
     pub registry: Registry,
@@ -94,6 +96,7 @@ impl Default for Settings {
             drain_timeout: 30 * SECOND,
             sender_threads: 1,
             store: Store::default(),
+            fleet: Fleet::default(),
             limits: Limits::default(),
             campaigns: Campaigns::default(),
             registry: Registry {
@@ -160,6 +163,7 @@ pub(crate) fn read(root: &Section<'_>) -> Settings {
         drain_timeout: root.duration("drain_timeout", default.drain_timeout),
         sender_threads: root.integer("sender_threads", default.sender_threads, 1..=256),
         store: store::read(root.section("store"), default.store),
+        fleet: fleet::read(root.section("fleet"), default.fleet),
         limits: limits::read(root.section("limits"), &default.limits),
         campaigns: campaigns::read(root.section("campaigns"), &default.campaigns),
         registry: registry(root.section("registry"), default.registry),

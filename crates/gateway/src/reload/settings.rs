@@ -47,6 +47,10 @@ settings! {
     waiting store.scylla.replication = "store.replication";
     waiting store.scylla.request_timeout = "store.request_timeout";
     waiting store.scylla.queue_max = "store.queue_max";
+    waiting fleet.name = "fleet.name";
+    waiting fleet.lease = "fleet.lease";
+    waiting fleet.settle = "fleet.settle";
+    waiting fleet.poll = "fleet.poll";
     waiting limits.body_bytes_max = "limits.body_max";
     waiting limits.bodies_bytes_max = "limits.bodies_max";
     waiting limits.requests_max = "limits.requests_max";
