@@ -23,6 +23,8 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
         &["types", "core", "providers", "store", "actors", "telemetry"],
     ),
     ("simulator", &["types"]),
+    // A development dependency of whoever tests against a database.
+    ("testbed", &[]),
     (
         "gateway",
         &[
