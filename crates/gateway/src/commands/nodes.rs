@@ -23,16 +23,11 @@ pub struct Args {
     #[command(flatten)]
     place: Place,
     /// How long beats are watched before a node is called silent; by default `fleet.lease`.
-    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    #[arg(long, value_name = "DURATION", value_parser = super::duration)]
     watch: Option<Duration>,
     /// Print one JSON object: {"nodes": [{"id", "name", "state", "beat", "slots"}], "unheld"}.
     #[arg(long)]
     json: bool,
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    let read = crate::config::units_duration(text);
-    read.ok_or_else(|| "write a duration such as 3s".to_owned())
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
