@@ -27,6 +27,7 @@ use fanfare_types::{
     OnUnknown, Outcome, Priority, Standing, Timestamp,
 };
 
+use crate::fleet::FleetHandle;
 use crate::notifications::IdempotencyKey;
 use crate::random::Random;
 use crate::{Error, Result};
@@ -41,6 +42,7 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) runs: Runs,
+    pub(crate) fleet: FleetHandle,
     pub(crate) supervisor: CampaignsHandle,
     /// Has everybody look at what they hold of an app: something of it was withdrawn or cancelled.
     pub(crate) sweep: Arc<dyn Fn(&AppId) + Send + Sync>,
@@ -162,7 +164,7 @@ impl Campaigns {
             on_unknown: new.on_unknown,
             ttl: new.ttl,
         };
-        let (app, id) = (record.app.clone(), record.id);
+        let (app, id, is_scheduled) = (record.app.clone(), record.id, new.start_at.is_some());
         // One that is scheduled starts by itself, also when its caller went away.
         let _told = Told {
             parts,
@@ -177,7 +179,18 @@ impl Campaigns {
             Created::Conflict => return Err(Error::IdempotencyConflict),
             Created::TooMany => return Err(Error::Impossible(Impossible::TooMany)),
         };
+        if is_scheduled {
+            parts.tell(&app, id).await?;
+        }
         self.view(&app, id).await?.ok_or(Error::Contended)
+    }
+
+    /// Its standing was changed on another node: it is so here, too, when this returns.
+    pub(crate) async fn was_changed(&self, app: &AppId, id: CampaignId) -> Result<()> {
+        if let Some(stored) = self.0.store.campaign(app, id).await? {
+            self.0.carry_out(app, id, &stored.standing);
+        }
+        Ok(())
     }
 
     /// `None` when there is no such campaign in this app.

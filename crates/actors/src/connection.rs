@@ -15,7 +15,7 @@ use fanfare_core::token::Generation;
 use fanfare_link::{Answer, Driver, Endpoint, Event, Lost, Sender, tls};
 use fanfare_providers::{Codec, Judged, Refused};
 use fanfare_telemetry::{self as telemetry, Telemetry};
-use fanfare_types::{AppId, Channel, Clock, Delivery, Reason, Secret, Verdict};
+use fanfare_types::{AppId, Channel, Clock, Delivery, Reason, Secret, Tenure, Verdict};
 use http::HeaderValue;
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::time::Instant;
@@ -50,6 +50,8 @@ pub(crate) struct Args {
     pub(crate) link: fanfare_link::Config,
     pub(crate) codec: Codec,
     pub(crate) revocations: Arc<Revocations>,
+    /// Until when anything may be handed over.
+    pub(crate) tenure: Arc<Tenure>,
     pub(crate) clock: Clock,
     pub(crate) telemetry: Telemetry,
 }
@@ -208,7 +210,13 @@ impl State {
         let (now, handed_at) = (self.args.clock.now(), Instant::now());
         let mut back = Vec::new();
         let mut requests = Vec::with_capacity(batch.len());
+        // Another node may have all of it by now, or know better.
+        let is_over = self.args.tenure.is_over(now);
         for mut job in batch {
+            if is_over {
+                back.push(returned(job, How::Over));
+                continue;
+            }
             if self.is_stale(&job.delivery, now) {
                 back.push(returned(job, How::Stale));
                 continue;

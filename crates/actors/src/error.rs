@@ -26,6 +26,12 @@ pub enum Error {
     /// Others kept changing the same rows; nothing was changed.
     #[error("too many conflicting changes at once")]
     Contended,
+    /// This gateway holds no part of the fleet's work: it has just started, or cannot reach the others.
+    #[error("no part of the work is held here")]
+    NoSlot,
+    /// The change is durable, but other gateways could not be told of it; asked again, it tells them.
+    #[error("other gateways could not be told")]
+    Untold,
     /// A campaign cannot do that now.
     #[error("campaign: {0}")]
     Impossible(fanfare_core::campaign::Impossible),
@@ -45,6 +51,8 @@ impl Error {
             Error::ShuttingDown => "shutting_down",
             Error::Start(_) => "start",
             Error::Contended => "contended",
+            Error::NoSlot => "no_slot",
+            Error::Untold => "untold",
             Error::Impossible(why) => why.label(),
             Error::UnknownApp => "unknown_app",
         }

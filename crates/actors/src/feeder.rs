@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 use crate::dispatcher::DispatcherHandle;
 use crate::failpoint::{failpoint, failpoints, handling};
+use crate::fleet::FleetHandle;
 use crate::live::LiveBooks;
 use crate::slot::Slot;
 use crate::task;
@@ -51,6 +52,7 @@ pub(crate) struct Args {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) live: LiveBooks,
+    pub(crate) fleet: FleetHandle,
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,

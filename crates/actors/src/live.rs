@@ -10,6 +10,7 @@ use dashmap::mapref::entry::Entry;
 use fanfare_types::{AppId, Live, NotificationId, OnLoss};
 
 use crate::feeder::FeederHandle;
+use crate::fleet::FleetHandle;
 
 /// Cheap to clone. Bounded by permits: each entry has a delivery that holds one, or is being made or removed.
 #[derive(Clone)]
@@ -18,11 +19,12 @@ pub(crate) struct LiveBooks {
     /// Something was lost since the last look.
     has_losses: Arc<AtomicBool>,
     on_loss: OnLoss,
+    fleet: FleetHandle,
 }
 
 impl LiveBooks {
     /// The feeder is told of losses.
-    pub(crate) fn new(feeder: FeederHandle) -> Self {
+    pub(crate) fn new(feeder: FeederHandle, fleet: FleetHandle) -> Self {
         let has_losses = Arc::new(AtomicBool::new(false));
         let flag = has_losses.clone();
         let on_loss = move || {
@@ -35,6 +37,7 @@ impl LiveBooks {
             entries: Arc::default(),
             has_losses,
             on_loss: Arc::new(on_loss),
+            fleet,
         }
     }
 
@@ -50,9 +53,10 @@ impl LiveBooks {
         }
     }
 
+    /// Of one whose slot is another node's by now the store knows better.
     pub(crate) fn get(&self, app: &AppId, id: NotificationId) -> Option<Arc<Live>> {
         let live = self.entries.get(&id)?;
-        (live.app == *app).then(|| live.clone())
+        (live.app == *app && !live.hold.is_lost()).then(|| live.clone())
     }
 
     pub(crate) fn contains(&self, id: NotificationId) -> bool {
@@ -63,17 +67,21 @@ impl LiveBooks {
         self.entries.remove(&id);
     }
 
-    /// Removes what nobody works on any more. Returns how many notifications have lost deliveries: those of the
-    /// removed that were not complete, and those that others still work on.
+    /// Removes what nobody works on any more. Returns how many notifications have lost deliveries that are to be read
+    /// again: those of the removed that were not complete, and those that others still work on. What is another node's
+    /// by now is that one's to read; it counts when its slot has come back.
     pub(crate) fn lost(&self) -> usize {
         let mut lost = 0;
         // Nobody can take a clone meanwhile: that needs the lock `retain` holds.
         self.entries.retain(|_, live| {
             let orphan = Arc::strong_count(live) == 1;
             let complete = live.progress.counts().terminal() >= live.progress.recipients();
-            let is_lost = match orphan {
-                true => !complete,
-                false => !live.progress.losses().is_empty(),
+            let is_lost = match (orphan, live.hold.is_lost()) {
+                (true, false) => !complete,
+                (true, true) => !complete && self.fleet.hold(live.hold.slot).is_some(),
+                (false, false) => !live.progress.losses().is_empty(),
+                // As long as others have something of it, it is not read again.
+                (false, true) => false,
             };
             lost += usize::from(is_lost);
             !orphan
@@ -89,7 +97,8 @@ impl LiveBooks {
     /// The notifications that have lost deliveries.
     pub(crate) fn with_losses(&self) -> Vec<Arc<Live>> {
         let lost = self.entries.iter();
-        let lost = lost.filter(|entry| !entry.progress.losses().is_empty());
+        let lost =
+            lost.filter(|entry| !entry.hold.is_lost() && !entry.progress.losses().is_empty());
         lost.map(|entry| entry.value().clone()).collect()
     }
 }
@@ -104,7 +113,7 @@ impl fmt::Debug for LiveBooks {
 mod tests {
     use fanfare_types::message::Variables;
     use fanfare_types::{
-        Counts, Lane, Message, OnUnknown, Options, Outcome, Priority, Progress, Timestamp,
+        Counts, Hold, Lane, Message, OnUnknown, Options, Outcome, Priority, Progress, Timestamp,
     };
 
     use super::*;
@@ -127,12 +136,13 @@ mod tests {
             variables: Variables::new().into(),
             progress: Progress::new(1, Counts::default()),
             run: None,
+            hold: Hold::new(fanfare_types::Slot::of_shard(0)),
         })
     }
 
     #[test]
     fn an_orphan_is_what_nobody_works_on() {
-        let books = LiveBooks::new(FeederHandle::new(Slot::empty()));
+        let books = LiveBooks::new(FeederHandle::new(Slot::empty()), FleetHandle::alone());
         let (held, lost, complete) = (live(1), live(2), live(3));
         assert!(books.enter(&held) && books.enter(&lost) && books.enter(&complete));
         assert!(!books.enter(&held));
@@ -147,7 +157,7 @@ mod tests {
 
     #[test]
     fn another_app_sees_nothing() {
-        let books = LiveBooks::new(FeederHandle::new(Slot::empty()));
+        let books = LiveBooks::new(FeederHandle::new(Slot::empty()), FleetHandle::alone());
         let live = live(1);
         books.enter(&live);
         assert!(books.get(&AppId::new("news").unwrap(), live.id).is_none());

@@ -13,17 +13,19 @@ use std::time::Duration;
 
 use fanfare_core::admission::Admission;
 use fanfare_core::dispatch::CANCELLED;
+use fanfare_store::fleet::Notice;
 use fanfare_store::{DeliveryPage, Ended, OutcomeBatch, Store, Summary};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::message::Variables;
 use fanfare_types::notification::State;
 use fanfare_types::{
-    Address, AppId, Clock, Counts, DeviceId, Live, Message, NotificationId, Options, Outcome,
-    Timestamp, UserId,
+    Address, AppId, Clock, Counts, DeviceId, Live, Message, NotificationId, Options, Outcome, Slot,
+    Tenure, Timestamp, UserId,
 };
 
 use crate::dispatcher::DispatcherHandle;
 use crate::feeder::FeederHandle;
+use crate::fleet::FleetHandle;
 use crate::live::LiveBooks;
 use crate::random::Random;
 use crate::{Error, Result};
@@ -42,6 +44,8 @@ pub(crate) struct Parts {
     pub(crate) admission: Arc<Admission>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) live: LiveBooks,
+    pub(crate) fleet: FleetHandle,
+    pub(crate) tenure: Arc<Tenure>,
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) cancelled: Cancelled,
     pub(crate) feeder: FeederHandle,
@@ -185,15 +189,40 @@ impl Notifications {
         let Some(summary) = self.0.store.cancel(app, id).await? else {
             return Ok(None);
         };
+        if let Some(view) = self.cancel_here(&summary).await? {
+            return Ok(Some(view));
+        }
+        let tenure = &self.0.tenure;
+        // Whoever takes its slot up from now on finds it cancelled.
+        let is_ours = self.0.fleet.hold(Slot::of(id)).is_some();
+        if !is_ours || tenure.is_over(self.0.clock.now()) {
+            let app = app.clone();
+            self.0.fleet.tell(Notice::Cancelled { app, id }).await?;
+        }
+        self.view(app, id).await
+    }
+
+    /// It was cancelled on another node.
+    pub(crate) async fn was_cancelled(&self, app: &AppId, id: NotificationId) -> Result<()> {
+        if let Some(summary) = self.0.store.summary(app, id).await? {
+            self.cancel_here(&summary).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends what this node has of a notification that is cancelled in the journal; its view if it is in memory.
+    async fn cancel_here(&self, summary: &Summary) -> Result<Option<View>> {
+        let (app, id) = (&summary.app, summary.id);
         if let Some(live) = self.0.live.get(app, id) {
             live.progress.cancel();
             (self.0.cancelled)(app);
             return Ok(Some(live_view(&live)));
         }
-        if summary.cancelled && summary.counts.terminal() < summary.recipients {
-            self.end_waiting(&summary).await?;
+        let is_waiting = summary.cancelled && summary.counts.terminal() < summary.recipients;
+        if is_waiting && self.0.fleet.hold(Slot::of(id)).is_some() {
+            self.end_waiting(summary).await?;
         }
-        self.view(app, id).await
+        Ok(None)
     }
 
     /// Ends what was never brought into memory: nobody else would before its `send_at`. Should it be fed at

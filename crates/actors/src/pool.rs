@@ -18,7 +18,7 @@ use fanfare_core::revocations::Revocations;
 use fanfare_core::token::Dating;
 use fanfare_providers::Error;
 use fanfare_telemetry::Telemetry;
-use fanfare_types::{Clock, Delivery, Secret, Timestamp};
+use fanfare_types::{Clock, Delivery, Secret, Tenure, Timestamp};
 use http::HeaderValue;
 use ractor::{Actor, ActorProcessingErr, ActorRef, ActorRuntime, RpcReplyPort, SupervisionEvent};
 use tokio::runtime::Handle;
@@ -42,6 +42,7 @@ pub(crate) struct Args {
     pub(crate) outcomes: OutcomesHandle,
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) revocations: Arc<Revocations>,
+    pub(crate) tenure: Arc<Tenure>,
     pub(crate) link: fanfare_link::Config,
     pub(crate) recovery: Recovery,
     pub(crate) clock: Clock,
@@ -186,6 +187,7 @@ impl State {
             now,
             random: &mut || random.next(),
             revocations: &self.args.revocations,
+            tenure: &self.args.tenure,
             effects: &mut self.effects,
         };
         let world = &mut world;
@@ -309,6 +311,7 @@ impl State {
             link: credential.link(&self.args.link),
             codec: credential.codec()?,
             revocations: self.args.revocations.clone(),
+            tenure: self.args.tenure.clone(),
             clock: self.args.clock.clone(),
             telemetry: self.args.telemetry.clone(),
         };

@@ -17,7 +17,7 @@ use fanfare_core::restart::Policy;
 use fanfare_core::revocations::Revocations;
 use fanfare_link::Resolver;
 use fanfare_telemetry::Telemetry;
-use fanfare_types::{AppId, Clock, Delivery, Finished, Outcome, Reason};
+use fanfare_types::{AppId, Clock, Delivery, Finished, Outcome, Reason, Tenure};
 use futures_util::future::join_all;
 use parking_lot::{Mutex, RwLock};
 use ractor::rpc::CallResult;
@@ -257,6 +257,7 @@ pub(crate) struct Args {
     pub(crate) outcomes: OutcomesHandle,
     pub(crate) dispatcher: DispatcherHandle,
     pub(crate) revocations: Arc<Revocations>,
+    pub(crate) tenure: Arc<Tenure>,
     pub(crate) link: fanfare_link::Config,
     pub(crate) recovery: Recovery,
     pub(crate) restart: Policy,

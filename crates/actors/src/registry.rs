@@ -27,6 +27,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::directory::{Directory, Key};
 use crate::failpoint::{failpoint, failpoints, handling};
+use crate::fleet::FleetHandle;
 use crate::slot::Slot;
 use crate::system::RegistryConfig;
 use crate::user::{Command, Context, Work};
@@ -78,6 +79,7 @@ impl Registry {
                 context: Arc::new(Context {
                     store: args.store.clone(),
                     revocations: args.revocations,
+                    fleet: args.fleet,
                     telemetry: args.telemetry,
                     clock: args.clock,
                     random: args.random,
@@ -284,6 +286,7 @@ pub(crate) struct Args {
     pub(crate) store: Arc<dyn Store>,
     /// Told of every moved, changed or removed device before its change is acknowledged.
     pub(crate) revocations: Arc<Revocations>,
+    pub(crate) fleet: FleetHandle,
     /// The rules of each app that is served.
     pub(crate) apps: HashMap<AppId, Rules>,
     pub(crate) config: RegistryConfig,

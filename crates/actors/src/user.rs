@@ -9,13 +9,15 @@ use std::sync::Arc;
 use fanfare_core::registration::{self, Decision, Known, Patch, Register};
 use fanfare_core::revocations::Revocations;
 use fanfare_store::Store;
+use fanfare_store::fleet::Notice;
 use fanfare_telemetry::{Registration, Telemetry};
-use fanfare_types::{Applied, Clock, Device, DeviceId, Timestamp};
+use fanfare_types::{AppId, Applied, Clock, Device, DeviceId, Timestamp};
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use tokio::sync::oneshot;
 
 use crate::directory::{Seat, Ticket};
 use crate::failpoint::{failpoint, failpoints, handling};
+use crate::fleet::FleetHandle;
 use crate::registry::{Registered, RuleBook, Rules};
 use crate::{Error, Result};
 
@@ -34,6 +36,7 @@ pub(crate) type Answer = Result<Option<Box<Registered>>>;
 pub(crate) struct Context {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) revocations: Arc<Revocations>,
+    pub(crate) fleet: FleetHandle,
     pub(crate) telemetry: Telemetry,
     pub(crate) clock: Clock,
     pub(crate) random: Arc<dyn Fn() -> u64 + Send + Sync>,
@@ -91,6 +94,20 @@ pub(crate) struct State {
     context: Arc<Context>,
 }
 
+impl Context {
+    /// What was routed for these devices before is read again, on every node.
+    async fn revoke(&self, app: AppId, devices: Vec<DeviceId>) -> Result<()> {
+        if devices.is_empty() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        for id in &devices {
+            self.revocations.revoke(*id, now);
+        }
+        self.fleet.tell(Notice::Revoked { app, devices }).await
+    }
+}
+
 impl State {
     /// Reads, decides, applies, until the change was decided on what still held.
     async fn perform(&self, command: &Command) -> Answer {
@@ -106,16 +123,16 @@ impl State {
             match self.apply(&decision).await {
                 Ok(Applied::Done) => {}
                 Ok(Applied::Conflict) => continue,
-                Err(error @ fanfare_store::Error::Unknown(_)) => {
+                Err(error @ Error::Store(fanfare_store::Error::Unknown(_))) => {
                     if !self.is_done(&decision).await? {
                         unknown += 1;
                         if unknown == UNKNOWN_MAX {
-                            return Err(error.into());
+                            return Err(error);
                         }
                         continue;
                     }
                 }
-                Err(error) => return Err(error.into()),
+                Err(error) => return Err(error),
             }
             self.count(command, &decision);
             return Ok(Some(Box::new(Registered {
@@ -126,27 +143,24 @@ impl State {
         Err(Error::Contended)
     }
 
-    /// Carries a change out and revokes what it revokes, before any answer, so that nothing routed earlier is
-    /// handed over after it. A task of its own: the change goes on when this actor is stopped (its shard died),
+    /// Carries a change out and revokes what it revokes, here and on the other nodes, before any answer, so that nothing
+    /// routed earlier is handed over after it. A task of its own: the change goes on when this actor is stopped (its shard died),
     /// and a row that was changed without its revocations would look settled to the next registration.
-    async fn apply(&self, decision: &Decision) -> fanfare_store::Result<Applied> {
+    async fn apply(&self, decision: &Decision) -> Result<Applied> {
         let (context, change) = (self.context.clone(), decision.change.clone());
-        let revoked = decision.revoked.clone();
+        let (app, revoked) = (decision.device.app.clone(), decision.revoked.clone());
         let applying = tokio::spawn(async move {
             let applied = context.store.apply(change).await;
             // Of unknown outcome: it may have happened, so what it revokes is revoked either way.
             if let Ok(Applied::Done) | Err(fanfare_store::Error::Unknown(_)) = &applied {
-                let now = context.clock.now();
-                for id in &revoked {
-                    context.revocations.revoke(*id, now);
-                }
+                context.revoke(app, revoked).await?;
             }
-            applied
+            Ok(applied?)
         });
         match applying.await {
             Ok(applied) => applied,
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => Err(fanfare_store::Error::Closed),
+            Err(_) => Err(fanfare_store::Error::Closed.into()),
         }
     }
 

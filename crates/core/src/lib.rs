@@ -10,6 +10,7 @@ pub mod cleanup;
 pub mod dispatch;
 pub mod facts;
 pub mod feeder;
+pub mod fleet;
 mod jitter;
 pub mod lanes;
 pub mod outcomes;

@@ -26,7 +26,7 @@ mod walk;
 
 use std::time::Duration;
 
-use fanfare_types::{Delivery, Finished, Outcome, Reason, Timestamp, Verdict};
+use fanfare_types::{Delivery, Finished, Outcome, Reason, Tenure, Timestamp, Verdict};
 
 pub use connections::ConnectionId;
 pub use job::{Ended, How, Job, Moved, Returned};
@@ -88,6 +88,8 @@ pub struct World<'a> {
     /// Uniform over `u64`.
     pub random: &'a mut dyn FnMut() -> u64,
     pub revocations: &'a Revocations,
+    /// Until when anything may be handed over.
+    pub tenure: &'a Tenure,
     pub effects: &'a mut Vec<Effect>,
 }
 

@@ -195,6 +195,14 @@ impl From<fanfare_actors::Error> for Problem {
                 "unknown_app",
                 "there is no such app here",
             ),
+            Error::NoSlot => Problem::unavailable(
+                "no_slot",
+                "this gateway holds no part of the work yet; another one takes it",
+            ),
+            Error::Untold => Problem::unavailable(
+                "untold",
+                "it is done, but other gateways could not be told of it yet; ask again",
+            ),
             Error::Contended => Problem::unavailable(
                 "contended",
                 "too many conflicting changes at once; nothing was changed",

@@ -254,7 +254,7 @@ impl Journal for Embedded {
         limit: usize,
     ) -> BoxFuture<'_, Result<Option<DeliveryPage>>> {
         let app = app.clone();
-        let asked = history::Asked {
+        let asked = crate::notification::Asked {
             outcome,
             start,
             limit,

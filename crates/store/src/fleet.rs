@@ -9,44 +9,14 @@
 //! Nothing here compares clocks, and nothing decides: the rules are in `core`. Each step that others race for is a
 //! compare-and-set.
 
-use fanfare_types::{AppId, CampaignId, DeviceId, Epoch, NodeId, NotificationId, Slot};
+use fanfare_types::{AppId, CampaignId, DeviceId, Epoch, NotificationId, Slot};
+pub use fanfare_types::{Census, Lease, Node, NodeId};
+use std::time::Duration;
+
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 
 use crate::Result;
-
-/// Everybody who is there, as one read saw it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Census {
-    pub nodes: Vec<Node>,
-    /// Of every slot, in order.
-    pub slots: Vec<Lease>,
-}
-
-/// A node that joined, and neither left nor was buried.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Node {
-    pub id: NodeId,
-    /// What an operator calls it: its host name, or `fleet.name`.
-    pub name: String,
-    /// Grows by one at each beat.
-    pub beat: u64,
-    /// It gives its slots up and wants none.
-    pub is_draining: bool,
-    /// Where it listens for what others tell it; see [`Fleet::tell`].
-    pub inbox: u64,
-    /// What it is doing, for whoever asks another node: JSON, at most 64 KiB.
-    pub doing: String,
-}
-
-/// Who holds a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lease {
-    pub slot: Slot,
-    pub epoch: Epoch,
-    /// `None`: it was released. A node that is in no census any more holds nothing.
-    pub holder: Option<NodeId>,
-}
 
 /// What a node tells the others at once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,7 +32,7 @@ pub enum Notice {
 
 /// A gateway among several on one store. Every call is one or two round trips; none waits for another node.
 pub trait Fleet: Send + Sync + 'static {
-    /// Nodes and slots. At the consistency of compare-and-set, so that nothing that was decided is missed.
+    /// Slots, and then nodes. At the consistency of compare-and-set, so that nothing that was decided is missed.
     fn census(&self) -> BoxFuture<'_, Result<Census>>;
 
     /// Enters this node; it holds nothing yet.
@@ -86,21 +56,47 @@ pub trait Fleet: Send + Sync + 'static {
     fn release(&self, slot: Slot, epoch: Epoch) -> BoxFuture<'_, Result<()>>;
 
     /// From now on this store works on a slot: every write for it carries `epoch`, and after this none of an earlier
-    /// epoch is taken. Before its answer the slot's work is none of this node's.
+    /// epoch is taken. Before its answer the slot's work is none of this node's. An error, when somebody has taken it up
+    /// at a later epoch.
     fn take_up(&self, slot: Slot, epoch: Epoch) -> BoxFuture<'_, Result<()>>;
 
     /// From now on this store does not work on a slot: its work is passed over by [`crate::Journal::unfinished`],
     /// [`crate::Campaigns::shards`] and [`crate::Campaigns::open_chunks`], and its outcomes are not recorded.
     fn give_up(&self, slot: Slot);
 
-    /// Puts a notice into the inboxes of all nodes but `from`. Durable when it answers; with how many there are.
-    fn tell(&self, from: NodeId, notice: Notice) -> BoxFuture<'_, Result<usize>>;
+    /// Puts notices into the inboxes of all nodes but `from`; with those nodes. Durable when it answers, in an inbox that
+    /// each of them still reads for [`INBOX_KEPT`]. After an error the same again, with the same `id`, does no harm.
+    fn tell(
+        &self,
+        from: NodeId,
+        id: NoticeId,
+        notices: Vec<Notice>,
+    ) -> BoxFuture<'_, Result<Vec<NodeId>>>;
 
-    /// What was told to this node in an inbox, and the one before it, each notice once for every call: what was heard
-    /// before comes again.
-    fn hear(&self, id: NodeId, inbox: u64) -> BoxFuture<'_, Result<Vec<(NoticeId, Notice)>>>;
+    /// What was told to this node in an inbox and the one before it: what was heard before comes again.
+    fn hear(&self, id: NodeId, inbox: u64) -> BoxFuture<'_, Result<Vec<Told>>>;
+
+    /// This node has acted upon what it heard.
+    fn acknowledge(&self, id: NodeId, heard: Vec<NoticeId>) -> BoxFuture<'_, Result<()>>;
+
+    /// Who has acknowledged.
+    fn heard(&self, id: NoticeId) -> BoxFuture<'_, Result<Vec<NodeId>>>;
 }
 
-/// Names a notice, so that what comes again is known.
+/// What was told together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    pub id: NoticeId,
+    pub notices: Vec<Notice>,
+}
+
+/// A node reads an inbox for at least this long after it has begun the next one. Who read in a census where a node
+/// listens has half of this time to put something there.
+pub const INBOX_KEPT: Duration = Duration::from_secs(4);
+
+/// Names what was told together, so that what comes again is known: the teller and its count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct NoticeId(pub u128);
+pub struct NoticeId {
+    pub from: NodeId,
+    pub number: u64,
+}

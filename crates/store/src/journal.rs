@@ -111,14 +111,18 @@ pub struct Recovered {
 
 /// Accepted work. Writes are durable when they answer; many writers share one fsync.
 pub trait Journal: Send + Sync + 'static {
-    /// Makes a notification durable, or finds that it already is (by its idempotency key,
-    /// or by its id when a caller tries again after [`crate::Error::Unknown`]). A key has expired when the
+    /// Makes a notification durable, or finds by its idempotency key that it already is. A key has expired when the
     /// record's `created_at` is not before its `expires_at`. A notification without targets is kept as
-    /// completed.
+    /// completed. The same record once more changes nothing, and answers [`Accepted::New`] or
+    /// [`Accepted::Repeated`]: a shared store does not look whether it is there, since that would cost every
+    /// accept a round trip.
+    ///
+    /// In a shared store, only into a slot that this node holds.
     fn accept(&self, accept: Accept) -> BoxFuture<'_, Result<Accepted>>;
 
     /// Records outcomes, of many notifications at once. Recording an ordinal twice keeps the first outcome.
-    /// Unknown notifications (they were purged) and ordinals without a target are passed over.
+    /// Unknown notifications (they were purged), ordinals without a target, and what is of a slot that this node does
+    /// not hold are passed over.
     fn record(&self, batches: Vec<OutcomeBatch>) -> BoxFuture<'_, Result<()>>;
 
     /// Marks a notification cancelled, durably; a finished one stays as it is. Its deliveries still have to
@@ -138,7 +142,7 @@ pub trait Journal: Send + Sync + 'static {
         limit: usize,
     ) -> BoxFuture<'_, Result<Option<DeliveryPage>>>;
 
-    /// Unfinished notifications whose `send_at` is not after `due`, and those that have none (whenever they were
+    /// Of slots that this node holds: unfinished notifications whose `send_at` is not after `due`, and those that have none (whenever they were
     /// accepted: a clock may have been set back since), in id order from just after `after`, at most `limit`.
     fn unfinished(
         &self,
@@ -151,8 +155,9 @@ pub trait Journal: Send + Sync + 'static {
     /// until its deliveries have ended.
     fn next_due(&self, due: Timestamp) -> BoxFuture<'_, Result<Option<Timestamp>>>;
 
-    /// Removes finished notifications accepted (by the time in their id) before `before` and idempotency keys expired by `now`, at
-    /// most `limit` of each. Returns how many notifications went.
+    /// Removes finished notifications accepted (by the time in their id) before `before` and idempotency keys expired by
+    /// `now`, about `limit` of each at most. Returns how many notifications went. A shared store removes whole minutes
+    /// of its slots, when all in one has ended, and its keys go by themselves.
     fn purge(
         &self,
         before: Timestamp,

@@ -12,6 +12,7 @@ mod error;
 pub mod fleet;
 pub mod journal;
 pub mod listing;
+mod notification;
 mod packed;
 pub mod registry;
 pub mod scylla;
@@ -26,6 +27,8 @@ pub use journal::{
 pub use listing::{DeviceQuery, Listing};
 pub use registry::{Applied, Change, Claim, DevicePage, Expect, Put, Registry, ScanCursor};
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 
 /// Everything the gateway keeps. Cheap to share (`Arc<dyn Store>`), safe to call from any runtime.
@@ -37,7 +40,7 @@ pub trait Store: Registry + Journal + Campaigns {
     fn close(&self) -> BoxFuture<'_, Result<()>>;
 
     /// How gateways that share this store find each other; `None` for one that is not shared.
-    fn fleet(&self) -> Option<&dyn Fleet> {
+    fn fleet(self: Arc<Self>) -> Option<Arc<dyn Fleet>> {
         None
     }
 }

@@ -73,7 +73,7 @@ impl Store for Scylla {
         })
     }
 
-    fn fleet(&self) -> Option<&dyn Fleet> {
+    fn fleet(self: Arc<Self>) -> Option<Arc<dyn Fleet>> {
         Some(self)
     }
 }

@@ -9,8 +9,8 @@ use crate::message::Variables;
 use crate::notification::Options;
 use crate::permit::Permit;
 use crate::{
-    Address, AppId, Counts, DeviceId, Message, NotificationId, Outcome, Reason, Run, Timestamp,
-    UserId,
+    Address, AppId, Counts, DeviceId, Hold, Message, NotificationId, Outcome, Reason, Run,
+    Timestamp, UserId,
 };
 
 /// A notification in memory, shared by its deliveries.
@@ -26,6 +26,8 @@ pub struct Live {
     pub progress: Progress,
     /// The run of the campaign that this is a chunk of; `None` for a notification.
     pub run: Option<Arc<Run>>,
+    /// This node's hold on its slot.
+    pub hold: Arc<Hold>,
 }
 
 impl Live {
@@ -34,9 +36,10 @@ impl Live {
         self.progress.is_cancelled() || self.run.as_ref().is_some_and(|run| run.is_cancelled())
     }
 
-    /// Whoever holds deliveries of it drops them: their campaign is paused, or the gateway drains.
+    /// Whoever has deliveries of it drops them: their campaign is paused, the gateway drains, or they are another
+    /// node's by now.
     pub fn is_withdrawn(&self) -> bool {
-        self.run.as_ref().is_some_and(|run| run.is_withdrawn())
+        self.hold.is_lost() || self.run.as_ref().is_some_and(|run| run.is_withdrawn())
     }
 }
 
@@ -189,7 +192,9 @@ pub struct Finished {
 mod tests {
     use super::*;
     use crate::message::Variables;
-    use crate::{AddressKind, Budget, Channel, Environment, Lane, OnUnknown, Permits, Priority};
+    use crate::{
+        AddressKind, Budget, Channel, Environment, Lane, OnUnknown, Permits, Priority, Slot,
+    };
 
     fn delivery(live: &Arc<Live>, ordinal: u32, budget: &Arc<Budget>) -> Delivery {
         let budgets: Arc<[Arc<Budget>]> = [budget.clone()].into();
@@ -227,6 +232,7 @@ mod tests {
             variables: Variables::new().into(),
             progress: Progress::new(2, Counts::default()),
             run: None,
+            hold: Hold::new(Slot::of_shard(0)),
         });
         let budget = Budget::new(2);
         let [mut ended, lost] = [0, 1].map(|ordinal| delivery(&live, ordinal, &budget));

@@ -28,6 +28,7 @@ use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 use super::runs::{Running, Runs};
 use crate::dispatcher::DispatcherHandle;
 use crate::failpoint::{failpoint, failpoints, handling};
+use crate::fleet::FleetHandle;
 use crate::random::Random;
 use crate::task;
 use feed::{Feed, Shared};
@@ -51,6 +52,7 @@ pub(crate) struct Ways {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) runs: Runs,
+    pub(crate) fleet: FleetHandle,
     pub(crate) dispatcher: DispatcherHandle,
     /// Where freshly routed deliveries go.
     pub(crate) pools: Arc<dyn Fn(Vec<Delivery>) + Send + Sync>,
@@ -100,6 +102,7 @@ pub(crate) struct State {
 /// The run under way.
 struct Present {
     core: campaign::Run,
+    fleet: FleetHandle,
     running: Arc<Running>,
     shared: Shared,
     stored: Box<StoredCampaign>,
@@ -234,6 +237,7 @@ impl State {
         let core = campaign::Run::new(self.args.ways.limits.clone(), aim, 0);
         self.present = Some(Present {
             core,
+            fleet: self.args.ways.fleet.clone(),
             running,
             shared,
             stored,

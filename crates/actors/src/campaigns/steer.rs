@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use fanfare_core::campaign::{self, Command, Known};
 use fanfare_store::campaigns::StoredCampaign;
+use fanfare_store::fleet::Notice;
 use fanfare_types::{AppId, CampaignId, CampaignState, Standing};
 
 use super::change::{Change, change};
@@ -41,12 +42,19 @@ impl Parts {
             Change::Contended => return Err(Error::Contended),
             Change::Gone => return Ok(None),
         }
+        self.tell(app, id).await?;
         self.view(app, id).await
+    }
+
+    /// Every other node has looked at its standing when this returns, or hands nothing over any more.
+    pub(super) async fn tell(&self, app: &AppId, id: CampaignId) -> Result<()> {
+        let app = app.clone();
+        self.fleet.tell(Notice::Campaign { app, id }).await
     }
 
     /// What is durable is so in memory, too: nothing more of a paused or cancelled one is handed over. One that is
     /// about to run reads the standing once it can be found here.
-    fn carry_out(&self, app: &AppId, id: CampaignId, standing: &Standing) {
+    pub(super) fn carry_out(&self, app: &AppId, id: CampaignId, standing: &Standing) {
         if let Some(running) = self.runs.get(id) {
             match standing.state {
                 CampaignState::Paused => running.withdraw(),

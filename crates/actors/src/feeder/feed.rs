@@ -7,8 +7,8 @@ use fanfare_core::dispatch;
 use fanfare_core::feeder::{just_before, remaining};
 use fanfare_store::{Ended, OutcomeBatch, Recovered, Result};
 use fanfare_types::{
-    Address, AddressKind, Delivery, Environment, Live, Outcome, Permits, Progress, Reason, Target,
-    Timestamp,
+    Address, AddressKind, Delivery, Environment, Hold, Live, Outcome, Permits, Progress, Reason,
+    Target, Timestamp,
 };
 
 use super::Args;
@@ -85,7 +85,7 @@ fn those(targets: Vec<Target>, ordinals: Vec<u32>) -> VecDeque<(u32, Target)> {
 }
 
 impl Feed {
-    pub(super) fn of(recovered: Recovered) -> Self {
+    pub(super) fn of(recovered: Recovered, hold: Arc<Hold>) -> Self {
         let record = recovered.record;
         let count = u32::try_from(record.targets.len()).unwrap_or(u32::MAX);
         let recipients = u64::from(count);
@@ -99,6 +99,7 @@ impl Feed {
             variables: record.variables.into(),
             progress: Progress::new(recipients, recovered.counts),
             run: None,
+            hold,
         };
         if recovered.cancelled {
             live.progress.cancel();
@@ -139,6 +140,10 @@ impl Feed {
 
     /// Hands on as much as there is room for. Returns whether that was all.
     pub(super) fn push(&mut self, args: &Args) -> bool {
+        if self.live.hold.is_lost() {
+            // The rest is another node's.
+            self.left.clear();
+        }
         let mut size = args.limits.batch_max;
         while !self.left.is_empty() && size > 0 {
             let count = self.left.len().min(size);

@@ -5,10 +5,11 @@
 //! over needs no room: it ends in the journal.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use fanfare_core::feeder::Again;
 use fanfare_store::{Recovered, Result};
-use fanfare_types::{AppId, NotificationId, Timestamp};
+use fanfare_types::{AppId, Hold, NotificationId, Slot, Timestamp};
 
 use super::Args;
 use super::feed::{Feed, over};
@@ -82,11 +83,14 @@ impl Walk<'_> {
         if self.args.live.contains(id) {
             return Ok(());
         }
+        let Some(hold) = self.args.fleet.hold(Slot::of(id)) else {
+            return Ok(());
+        };
         if !is_served || self.half_fed.contains_key(&app) {
-            return self.leave(recovered, is_served).await;
+            return self.leave(recovered, hold, is_served).await;
         }
         let terminal = recovered.counts.terminal();
-        let mut feed = Feed::of(recovered);
+        let mut feed = Feed::of(recovered, hold);
         if !self.args.live.enter(&feed.live) {
             return Ok(());
         }
@@ -143,9 +147,14 @@ impl Walk<'_> {
     }
 
     /// Of an app that is not served, or has no room: it waits in the journal, and ends there when its time is over.
-    async fn leave(&mut self, recovered: Recovered, is_served: bool) -> Result<()> {
+    async fn leave(
+        &mut self,
+        recovered: Recovered,
+        hold: Arc<Hold>,
+        is_served: bool,
+    ) -> Result<()> {
         let (id, expires_at) = (recovered.record.id, recovered.record.options.expires_at);
-        if Feed::of(recovered).end_if_over(self.args).await? {
+        if Feed::of(recovered, hold).end_if_over(self.args).await? {
             return Ok(());
         }
         if is_served {

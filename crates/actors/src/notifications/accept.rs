@@ -11,8 +11,8 @@ use std::sync::Arc;
 use fanfare_core::admission::{Turn, Wanted};
 use fanfare_store::{Accept, Accepted, Idempotency};
 use fanfare_types::{
-    Address, Counts, Delivery, Device, Live, NotificationId, NotificationRecord, Permits, Progress,
-    Target, Timestamp,
+    Address, Counts, Delivery, Device, Hold, Live, NotificationId, NotificationRecord, Permits,
+    Progress, Slot, Target, Timestamp,
 };
 
 use super::{Acceptance, NewNotification, Parts, To, room};
@@ -26,18 +26,19 @@ pub(super) async fn accept(parts: &Arc<Parts>, mut new: NewNotification) -> Resu
     let named = distinct(&mut new.to);
     let Admitted { at, ends, permits } = admitted(parts, &new, named).await?;
     let scheduled = new.options.send_at.filter(|send_at| *send_at > at);
-    let accept = record(parts, new, at, &ends);
+    let hold = parts.fleet.pick(parts.random.next()).ok_or(Error::NoSlot)?;
+    let accept = record(parts, new, at, &ends, hold.slot);
     match scheduled {
         Some(send_at) => {
             // Told in any case: a caller who goes away may leave a journaled notification behind.
             let _told = Told { parts, at: send_at };
-            journal(parts, accept).await
+            journal(parts, accept, &hold).await
         }
-        None if ends.is_empty() => journal(parts, accept).await,
+        None if ends.is_empty() => journal(parts, accept, &hold).await,
         None => {
             let parts = parts.clone();
             let start = async move {
-                let started = start(parts, accept, ends, permits).await;
+                let started = start(parts, accept, hold, ends, permits).await;
                 drop(inside);
                 started
             };
@@ -143,6 +144,7 @@ impl Drop for Told<'_> {
 async fn start(
     parts: Arc<Parts>,
     accept: Accept,
+    hold: Arc<Hold>,
     ends: Vec<End>,
     permits: Permits,
 ) -> Result<Acceptance> {
@@ -156,9 +158,10 @@ async fn start(
         variables: record.variables.clone().into(),
         progress: Progress::new(ends.len() as u64, Counts::default()),
         run: None,
+        hold,
     });
     let mut entered = Entered::new(&parts, &live);
-    let acceptance = match journal(&parts, accept).await {
+    let acceptance = match journal(&parts, accept, &live.hold).await {
         Ok(acceptance) => acceptance,
         Err(error) => {
             entered.look = matches!(error, Error::Store(fanfare_store::Error::Unknown(_)));
@@ -207,7 +210,7 @@ impl Drop for Entered {
     }
 }
 
-fn record(parts: &Parts, new: NewNotification, now: Timestamp, ends: &[End]) -> Accept {
+fn record(parts: &Parts, new: NewNotification, now: Timestamp, ends: &[End], slot: Slot) -> Accept {
     let target = |end: &End| match end {
         End::Device(device) => Target {
             channel: device.address.channel,
@@ -227,7 +230,7 @@ fn record(parts: &Parts, new: NewNotification, now: Timestamp, ends: &[End]) -> 
     });
     Accept {
         record: NotificationRecord {
-            id: NotificationId::new(now, parts.random.next()),
+            id: slot.name(NotificationId::new(now, parts.random.next())),
             app: new.app,
             created_at: now,
             options: new.options,
@@ -239,12 +242,17 @@ fn record(parts: &Parts, new: NewNotification, now: Timestamp, ends: &[End]) -> 
     }
 }
 
-/// Makes it durable, or finds that it was.
-async fn journal(parts: &Parts, accept: Accept) -> Result<Acceptance> {
+/// Makes it durable, or finds that it was. When the slot may be another node's by now, that one may not find it: then it
+/// is not known what becomes of it.
+async fn journal(parts: &Parts, accept: Accept, hold: &Hold) -> Result<Acceptance> {
     let record = &accept.record;
     let (id, recipients) = (record.id, record.targets.len());
     let (app, lane) = (record.app.clone(), record.options.lane);
     match parts.store.accept(accept).await? {
+        Accepted::New if hold.is_lost() || parts.tenure.is_over(parts.clock.now()) => {
+            let why = "this node's part of the work is another's by now".to_owned();
+            Err(fanfare_store::Error::Unknown(why).into())
+        }
         Accepted::New => {
             parts.telemetry.accepted(&app, lane, recipients);
             Ok(Acceptance {

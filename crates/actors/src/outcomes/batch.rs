@@ -140,8 +140,8 @@ mod tests {
     use fanfare_types::message::Variables;
     use fanfare_types::{
         Address, AddressKind, AppId, Budget, Channel, Counts, Delivery, DeviceId, Environment,
-        Finished, Lane, Live, Message, NotificationId, OnUnknown, Options, Outcome, Permits,
-        Priority, Progress, Reason, Timestamp, UserId,
+        Finished, Hold, Lane, Live, Message, NotificationId, OnUnknown, Options, Outcome, Permits,
+        Priority, Progress, Reason, Slot, Timestamp, UserId,
     };
 
     use super::*;
@@ -166,6 +166,7 @@ mod tests {
             variables: Variables::new().into(),
             progress: Progress::new(1, Counts::default()),
             run: None,
+            hold: Hold::new(Slot::of_shard(0)),
         };
         let budgets: Arc<[Arc<Budget>]> = [Budget::new(1)].into();
         Delivery {

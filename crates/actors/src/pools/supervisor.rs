@@ -129,6 +129,7 @@ impl State {
             outcomes: self.args.outcomes.clone(),
             dispatcher: self.args.dispatcher.clone(),
             revocations: self.args.revocations.clone(),
+            tenure: self.args.tenure.clone(),
             link: self.args.link.clone(),
             recovery: self.args.recovery.clone(),
             clock: self.args.clock.clone(),

@@ -16,8 +16,8 @@ use fanfare_providers::{apns as apns_provider, fcm as fcm_provider};
 use fanfare_simulator::{Config, Material, Simulator};
 use fanfare_types::message::Variables;
 use fanfare_types::{
-    Address, AddressKind, Budget, Channel, Counts, Environment, Lane, Live, Message,
-    NotificationId, OnUnknown, Options, Permits, Priority, Progress,
+    Address, AddressKind, Budget, Channel, Counts, Environment, Hold, Lane, Live, Message,
+    NotificationId, OnUnknown, Options, Permits, Priority, Progress, Tenure,
 };
 use ractor::{ActorProcessingErr, SupervisionEvent};
 use tokio::sync::watch;
@@ -41,6 +41,7 @@ struct Rig {
     pools: Pools,
     telemetry: Telemetry,
     revocations: Arc<Revocations>,
+    tenure: Arc<Tenure>,
     clock: Clock,
     budget: Arc<Budget>,
     ended: watch::Receiver<usize>,
@@ -74,6 +75,7 @@ impl Rig {
             outcomes,
             dispatcher,
             revocations: Arc::new(Revocations::new(revocations::Limits::default())),
+            tenure: Tenure::alone(),
             link: fanfare_link::Config::default(),
             recovery: fanfare_core::pool::Recovery::default(),
             restart: restart::Policy {
@@ -92,6 +94,7 @@ impl Rig {
             pools: args.pools,
             telemetry: args.telemetry,
             revocations: args.revocations,
+            tenure: args.tenure,
             clock,
             budget: Budget::new(PERMITS),
             ended,
@@ -125,6 +128,7 @@ impl Rig {
             variables: Variables::new().into(),
             progress: Progress::new(PERMITS as u64, Counts::default()),
             run: None,
+            hold: Hold::new(fanfare_types::Slot::of_shard(0)),
         })
     }
 

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::fleet::FleetHandle;
 use fanfare_core::registration::{Policy, Register};
 use fanfare_core::revocations::{self, Revocations};
 use fanfare_core::{cleanup::OnDeadToken, restart};
@@ -100,6 +101,7 @@ async fn house(store: Arc<dyn Store>, config: RegistryConfig) -> House {
     let args = Args {
         store,
         revocations: revocations.clone(),
+        fleet: FleetHandle::alone(),
         apps: HashMap::from([(app(), rules)]),
         config,
         call_timeout: CALL_TIMEOUT,

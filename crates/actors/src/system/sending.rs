@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::revocations::Revocations;
-use fanfare_types::{AppId, Delivery};
+use fanfare_types::{AppId, Delivery, Tenure};
 use futures_util::future::BoxFuture;
 use ractor::{ActorCell, ActorId};
 use tokio::runtime::Handle;
@@ -42,6 +42,7 @@ pub(super) struct Parts {
     pub(super) ways: Ways,
     pub(super) random: Random,
     pub(super) revocations: Arc<Revocations>,
+    pub(super) tenure: Arc<Tenure>,
     pub(super) dispatcher: DispatcherHandle,
     pub(super) outcomes: OutcomesHandle,
     /// Told why, when what sends dies too often.
@@ -65,6 +66,7 @@ impl Parts {
             outcomes: self.outcomes,
             dispatcher: self.dispatcher,
             revocations: self.revocations,
+            tenure: self.tenure,
             link: self.config.link,
             recovery: self.config.recovery,
             restart: self.ways.restart,

@@ -151,7 +151,7 @@ impl Found {
 #[cfg(test)]
 mod tests {
     use fanfare_types::message::Variables;
-    use fanfare_types::{AppId, Lane, Message, OnUnknown, Options, Priority, Progress};
+    use fanfare_types::{AppId, Hold, Lane, Message, OnUnknown, Options, Priority, Progress, Slot};
 
     use super::*;
 
@@ -174,6 +174,7 @@ mod tests {
             variables: Variables::new().into(),
             progress: Progress::new(recipients, ended),
             run: None,
+            hold: Hold::new(Slot::of_shard(0)),
         })
     }
 

@@ -3,9 +3,9 @@ use std::sync::Arc;
 use fanfare_types::device::Meta;
 use fanfare_types::message::Variables;
 use fanfare_types::{
-    Address, AddressKind, Budget, CampaignId, Channel, Counts, Environment, Lane, Live, Message,
-    MissingVariable, NotificationId, OnUnknown, Options, Pace, Permits, Platform, Priority,
-    Progress, Run, Status, UserId,
+    Address, AddressKind, Budget, CampaignId, Channel, Counts, Environment, Hold, Lane, Live,
+    Message, MissingVariable, NotificationId, OnUnknown, Options, Pace, Permits, Platform,
+    Priority, Progress, Run, Slot, Status, UserId,
 };
 
 use super::*;
@@ -30,6 +30,7 @@ fn live(app: &str, lane: Lane) -> Arc<Live> {
         variables: Variables::new().into(),
         progress: Progress::new(100, Counts::default()),
         run: None,
+        hold: Hold::new(Slot::of_shard(0)),
     })
 }
 

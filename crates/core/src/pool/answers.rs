@@ -45,7 +45,7 @@ impl Pool {
             How::Unsendable(outcome, reason) => {
                 self.end(job, outcome, reason, None, world.now);
             }
-            // Queueing looks whether it still may.
+            // Queueing looks whether it still may, and whatever may not leave now waits.
             How::Over => self.queue(job, world.now),
             How::NotTaken => {
                 // It is about to end, or its link is full: either way the news of it is on its way.

@@ -6,8 +6,9 @@ use std::time::Duration;
 use fanfare_types::message::Variables;
 use fanfare_types::{
     Address, AddressKind, AppId, Budget, CampaignId, Channel, Counts, Delivery, DeviceId,
-    Environment, Lane, Live, Message, MissingVariable, NotificationId, OnUnknown, Options, Outcome,
-    Pace, Permits, Priority, Progress, Reason, Run, Timestamp, UserId, Verdict,
+    Environment, Hold, Lane, Live, Message, MissingVariable, NotificationId, OnUnknown, Options,
+    Outcome, Pace, Permits, Priority, Progress, Reason, Run, Slot, Tenure, Timestamp, UserId,
+    Verdict,
 };
 
 use super::{ConnectionId, Effect, Ended, How, Job, Limits, Pool, Returned, World};
@@ -35,6 +36,7 @@ pub(crate) fn live(lane: Lane, created_at: Timestamp, ttl: Duration) -> Arc<Live
         variables: Variables::new().into(),
         progress: Progress::new(1, Counts::default()),
         run: None,
+        hold: Hold::new(Slot::of_shard(0)),
     })
 }
 
@@ -87,6 +89,7 @@ pub(crate) fn delivery(ordinal: u32, lane: Lane) -> Delivery {
 pub(crate) struct Rig {
     pub(crate) pool: Pool,
     pub(crate) revocations: Revocations,
+    pub(crate) tenure: Arc<Tenure>,
     pub(crate) now: Timestamp,
     pub(crate) effects: Vec<Effect>,
     seed: u64,
@@ -99,6 +102,7 @@ impl Rig {
         Rig {
             pool: Pool::new(limits, retry::Policy::for_channel(channel), true),
             revocations: Revocations::new(revocations::Limits::default()),
+            tenure: Tenure::alone(),
             now: START,
             effects: Vec::new(),
             seed: 1,
@@ -130,6 +134,7 @@ impl Rig {
             now: self.now,
             random: &mut random,
             revocations: &self.revocations,
+            tenure: &self.tenure,
             effects: &mut self.effects,
         };
         event(&mut self.pool, &mut world);
@@ -198,6 +203,23 @@ impl Rig {
         };
         let batch = vec![Returned { job, how }];
         self.event(|pool, world| pool.on_returned(connection, batch, world));
+    }
+
+    pub(crate) fn give_back(&mut self, handed: Handed, how: How) {
+        let Handed {
+            connection, job, ..
+        } = handed;
+        let batch = vec![Returned { job, how }];
+        self.event(|pool, world| pool.on_returned(connection, batch, world));
+    }
+
+    /// When it asked to be woken.
+    pub(crate) fn wakes(&self) -> Vec<Timestamp> {
+        let wake = |effect: &Effect| match effect {
+            Effect::WakeAt(at) => Some(*at),
+            _ => None,
+        };
+        self.effects.iter().filter_map(wake).collect()
     }
 
     pub(crate) fn answer_all(&mut self, handed: Vec<Handed>, verdict: Verdict) {

@@ -70,7 +70,7 @@ pub enum How {
     Stale,
     /// No request can be made of it: it ends so.
     Unsendable(Outcome, Reason),
-    /// It was cancelled or withdrawn meanwhile. No attempt was made.
+    /// It was cancelled or withdrawn meanwhile, or this node's tenure is over. No attempt was made.
     Over,
     /// The connection took no more. No attempt was made.
     NotTaken,

@@ -29,7 +29,7 @@ enum Checked {
 impl Pool {
     pub(super) fn pump(&mut self, world: &mut World<'_>) {
         let now = world.now;
-        if !self.lanes.look(now) {
+        if !self.lanes.look(now) || world.tenure.is_over(now) {
             return;
         }
         let Some(token) = self.token.usable(now) else {

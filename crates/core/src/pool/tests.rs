@@ -1,5 +1,6 @@
 mod campaigns;
 mod reload;
+mod tenure;
 
 use std::time::Duration;
 

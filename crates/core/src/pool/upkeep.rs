@@ -8,6 +8,9 @@ use fanfare_types::Timestamp;
 /// Whatever is due and could not be done waits this long, so that nothing ever spins.
 const WAKE_MIN: Duration = Duration::from_millis(5);
 
+/// Without tenure, whether there is one again is looked at this often.
+const TENURE_LOOK: Duration = Duration::from_millis(100);
+
 impl Pool {
     pub(super) fn bring_back_due(&mut self, world: &World<'_>) {
         while let Some(mut job) = self.retries.pop_due(world.now) {
@@ -83,6 +86,7 @@ impl Pool {
         let while_waiting = [
             // Once its pause is over something else keeps the probe: a token, or a connection, and they wake.
             self.breaker.wake_at().filter(|at| *at > now),
+            world.tenure.is_over(now).then(|| now + TENURE_LOOK),
             self.pacing.wake_at(now),
             self.ramp.wake_at(now),
             self.lanes.wake_at(),

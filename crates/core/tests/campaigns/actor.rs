@@ -379,6 +379,7 @@ impl Present {
             variables: Variables::new().into(),
             progress,
             run: Some(self.run.clone()),
+            hold: fanfare_types::Hold::new(fanfare_types::Slot::of_shard(0)),
         })
     }
 

@@ -6,8 +6,8 @@ use std::time::Duration;
 use fanfare_core::admission::{Answer, Refused, Scope, Turn, Wanted};
 use fanfare_types::message::Variables;
 use fanfare_types::{
-    Address, Counts, Delivery, Device, DeviceId, Live, Message, NotificationId, NotificationRecord,
-    Options, Permits, Progress, Target, Timestamp, UserId,
+    Address, Counts, Delivery, Device, DeviceId, Hold, Live, Message, NotificationId,
+    NotificationRecord, Options, Permits, Progress, Slot, Target, Timestamp, UserId,
 };
 
 use crate::books::Place;
@@ -373,5 +373,6 @@ pub(crate) fn live(record: &NotificationRecord, ended: Counts) -> Live {
         variables: Variables::new().into(),
         progress: Progress::new(record.targets.len() as u64, ended),
         run: None,
+        hold: Hold::new(Slot::of_shard(0)),
     }
 }

@@ -134,6 +134,7 @@ impl Sim {
             now,
             random: &mut random,
             revocations: &g.revocations,
+            tenure: &fanfare_types::Tenure::alone(),
             effects: &mut effects,
         };
         let world = &mut world;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use fanfare_types::message::Variables;
 use fanfare_types::{
-    Address, AddressKind, AppId, Budget, Channel, Counts, Delivery, Environment, Lane, Live,
-    Message, NotificationId, OnUnknown, Options, Permits, Priority, Progress, Secret, Timestamp,
+    Address, AddressKind, AppId, Budget, Channel, Counts, Delivery, Environment, Hold, Lane, Live,
+    Message, NotificationId, OnUnknown, Options, Permits, Priority, Progress, Secret, Slot,
+    Timestamp,
 };
 use http::{HeaderMap, HeaderValue};
 use serde_json::Value;
@@ -48,6 +49,7 @@ pub(crate) fn live(message: Message, options: Options, variables: Variables) -> 
         variables: variables.into(),
         progress: Progress::new(1, Counts::default()),
         run: None,
+        hold: Hold::new(Slot::of_shard(0)),
     })
 }
 

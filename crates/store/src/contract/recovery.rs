@@ -10,6 +10,9 @@ use crate::{Accept, Accepted, Error, Expect, Idempotency, Recovered, Store};
 
 type Shared = Arc<dyn Store>;
 
+/// A store may remove whole minutes only.
+const MINUTE: u64 = 60_000;
+
 fn at(offset: u64) -> Timestamp {
     Timestamp(NOW.0 + offset)
 }
@@ -160,11 +163,11 @@ pub async fn purge_takes_old_finished_work_only(store: Shared) {
     let old = sent(&store, accept(NOW, 1, 1)).await;
     let many = sent(&store, accept(NOW, 2, 3)).await;
     let going_on = sent(&store, accept(NOW, 3, 1)).await;
-    let recent = sent(&store, accept(at(1_000), 4, 1)).await;
+    let recent = sent(&store, accept(at(MINUTE), 4, 1)).await;
     for (id, recipients) in [(old, 1), (many, 3), (recent, 1)] {
         finish(&store, id, recipients).await;
     }
-    assert_eq!(store.purge(at(1_000), at(1_000), 100).await, Ok(2));
+    assert_eq!(store.purge(at(MINUTE), at(MINUTE), 100).await, Ok(2));
     for (id, kept) in [
         (old, false),
         (many, false),
@@ -176,7 +179,7 @@ pub async fn purge_takes_old_finished_work_only(store: Shared) {
         let page = store.deliveries(&app("shop"), id, None, 0, 10).await;
         assert_eq!(page.expect("the store answers").is_some(), kept);
     }
-    assert_eq!(store.purge(at(1_000), at(1_000), 100).await, Ok(0));
+    assert_eq!(store.purge(at(MINUTE), at(MINUTE), 100).await, Ok(0));
     finish(&store, old, 1).await;
 }
 
@@ -186,7 +189,7 @@ pub async fn purge_keeps_to_its_limit(store: Shared) {
         finish(&store, id, 1).await;
     }
     for expected in [2, 2, 1, 0] {
-        assert_eq!(store.purge(at(1), at(1), 2).await, Ok(expected));
+        assert_eq!(store.purge(at(MINUTE), at(MINUTE), 2).await, Ok(expected));
     }
 }
 
@@ -204,7 +207,9 @@ pub async fn purge_lets_expired_keys_go(store: Shared) {
     let answer = store.accept(keyed(2, 2)).await;
     assert_eq!(answer, Ok(Accepted::Conflict), "the key still stands");
     assert_eq!(store.purge(NOW, at(1_000), 10).await, Ok(0));
-    sent(&store, keyed(3, 3)).await;
+    let mut later = keyed(3, 3);
+    later.record.created_at = at(1_000);
+    sent(&store, later).await;
 }
 
 pub async fn a_closed_store_says_so(store: Shared) {

@@ -1,27 +1,14 @@
 //! The journal's reads: summaries, deliveries, and what is unfinished. They run on the reader threads.
 
-use std::ops::ControlFlow;
-
 use fanfare_types::ids::Id96;
-use fanfare_types::message::Variables;
-use fanfare_types::{
-    AppId, Counts, Message, NotificationId, NotificationRecord, Options, Outcome, Timestamp,
-};
+use fanfare_types::{AppId, Counts, NotificationId, NotificationRecord, Outcome, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row};
-use serde::{Deserialize, Serialize};
 
 use super::fault::corrupt;
 use super::values::{instant, instant_opt, integer, millis, unsigned};
 use crate::codec::{self, Done};
-use crate::{DeliveryPage, DeliveryRow, Ended, Recovered, Result, Summary};
-
-/// The column `records.body`.
-#[derive(Serialize, Deserialize)]
-pub(super) struct Body {
-    pub(super) options: Options,
-    pub(super) message: Message,
-    pub(super) variables: Variables,
-}
+use crate::notification::{Asked, Body, page, with_waiting};
+use crate::{DeliveryPage, Ended, Recovered, Result, Summary};
 
 /// The counts of a row whose first six columns they are, in the order of [`Outcome::ALL`].
 pub(super) fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
@@ -30,11 +17,6 @@ pub(super) fn counts(row: &Row<'_>) -> rusqlite::Result<Counts> {
         *counts.of(*outcome) = unsigned(row.get(outcome.index())?);
     }
     Ok(counts)
-}
-
-fn with_waiting(mut counts: Counts, recipients: u64) -> Counts {
-    counts.waiting = recipients.saturating_sub(counts.terminal());
-    counts
 }
 
 pub(super) fn summary(db: &Connection, app: &AppId, id: NotificationId) -> Result<Option<Summary>> {
@@ -57,13 +39,6 @@ pub(super) fn summary(db: &Connection, app: &AppId, id: NotificationId) -> Resul
         })
     });
     Ok(found.optional()?)
-}
-
-/// Which deliveries are asked for.
-pub(super) struct Asked {
-    pub(super) outcome: Option<Outcome>,
-    pub(super) start: u32,
-    pub(super) limit: usize,
 }
 
 pub(super) fn deliveries(
@@ -106,31 +81,6 @@ fn ended(db: &Connection, seq: i64, inline: Option<Vec<u8>>) -> Result<Vec<Ended
     }
     ended.sort_unstable_by_key(|row| row.ordinal);
     Ok(ended)
-}
-
-fn page(targets: &[u8], ended: &[Ended], asked: &Asked) -> Option<DeliveryPage> {
-    let mut page = DeliveryPage::default();
-    let limit = asked.limit.max(1);
-    codec::visit_targets(targets, asked.start, |ordinal, target| {
-        let found = ended.binary_search_by_key(&ordinal, |row| row.ordinal);
-        let ended = found.ok().map(|at| ended[at].clone());
-        let outcome = ended.as_ref().map(|row| row.outcome);
-        if asked.outcome.is_some() && asked.outcome != outcome {
-            return ControlFlow::Continue(());
-        }
-        if page.rows.len() == limit {
-            page.next = Some(ordinal);
-            return ControlFlow::Break(());
-        }
-        page.rows.push(DeliveryRow {
-            ordinal,
-            device: target.device,
-            channel: target.channel,
-            ended,
-        });
-        ControlFlow::Continue(())
-    })?;
-    Some(page)
 }
 
 pub(super) fn unfinished(

@@ -5,10 +5,11 @@ use fanfare_types::{AppId, Counts, NotificationId, NotificationRecord, Timestamp
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::corrupt;
-use super::history::{self, Body};
+use super::history;
 use super::idempotency;
 use super::values::{integer, millis, millis_opt, unsigned};
 use crate::codec::{self, Done};
+use crate::notification::Body;
 use crate::{Accept, Accepted, Ended, Error, Idempotency, OutcomeBatch, Result, Summary};
 
 /// A notification packed for its rows. Packing is done by the caller, so that the writer only writes.

@@ -196,3 +196,24 @@ async fn a_listing_without_filters_reads_the_tenants_index_alone() {
     assert!(plan.contains("COVERING INDEX devices_tenant"), "{plan}");
     store.close().await.unwrap();
 }
+
+#[tokio::test]
+async fn expired_keys_are_removed() {
+    let (store, _kept) = opened(|_| ());
+    let mut keyed = accept(NOW, 1, 1);
+    keyed.idempotency = Some(crate::Idempotency {
+        key: [7; 32],
+        body: [1; 32],
+        expires_at: Timestamp(NOW.0 + 1_000),
+    });
+    assert_eq!(store.accept(keyed).await, Ok(Accepted::New));
+    for (now, left) in [(999, 1), (1_000, 0)] {
+        let now = Timestamp(NOW.0 + now);
+        assert_eq!(store.purge(NOW, now, 10).await, Ok(0));
+        let keys = store.write(|db| {
+            let count = db.query_row("SELECT count(*) FROM idempotency", [], |row| row.get(0));
+            Ok(count?)
+        });
+        assert_eq!(keys.await, Ok(left));
+    }
+}

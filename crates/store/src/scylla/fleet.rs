@@ -58,16 +58,36 @@ impl Fleet for Scylla {
     }
 
     fn take_up(&self, slot: Slot, epoch: Epoch) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async move {
+            self.journal.take_up(slot, epoch).await?;
+            self.held.set(slot, Some(epoch));
+            Ok(())
+        })
+    }
+
+    fn give_up(&self, slot: Slot) {
+        self.held.set(slot, None);
+        self.journal.give_up(slot);
+    }
+
+    fn tell(
+        &self,
+        from: NodeId,
+        id: NoticeId,
+        notices: Vec<Notice>,
+    ) -> BoxFuture<'_, Result<Vec<NodeId>>> {
         Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
     }
 
-    fn give_up(&self, slot: Slot) {}
-
-    fn tell(&self, from: NodeId, notice: Notice) -> BoxFuture<'_, Result<usize>> {
+    fn hear(&self, id: NodeId, inbox: u64) -> BoxFuture<'_, Result<Vec<Told>>> {
         Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
     }
 
-    fn hear(&self, id: NodeId, inbox: u64) -> BoxFuture<'_, Result<Vec<(NoticeId, Notice)>>> {
+    fn acknowledge(&self, id: NodeId, heard: Vec<NoticeId>) -> BoxFuture<'_, Result<()>> {
+        Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
+    }
+
+    fn heard(&self, id: NoticeId) -> BoxFuture<'_, Result<Vec<NodeId>>> {
         Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
     }
 }

@@ -125,7 +125,7 @@ impl Present {
             Arc::new(Chunk {
                 app: args.app.clone(),
                 campaign: args.id,
-                id: NotificationId::new(now, args.ways.random.next()),
+                id: NotificationId::new(now, args.ways.random.next()).in_shard(shard),
                 shard,
                 created_at: now,
                 recipients,
@@ -294,6 +294,7 @@ impl Present {
             variables: self.shared.variables.clone(),
             progress,
             run: Some(self.running.run.clone()),
+            hold: self.fleet.hold_on(id),
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use fanfare_core::campaign::{self, Command, Known};
 use fanfare_store::Store;
 use fanfare_store::campaigns::StoredCampaign;
+use fanfare_store::fleet::Notice;
 use fanfare_types::{AppId, CampaignId, CampaignState, Timestamp};
 
 use super::Msg;
@@ -106,6 +107,13 @@ pub(super) async fn pause(ways: Ways, app: AppId, id: CampaignId) -> Msg {
     };
     if let Err(error) = change(&ways.store, &app, id, decide).await {
         return failed(app, id, &error);
+    }
+    let notice = Notice::Campaign {
+        app: app.clone(),
+        id,
+    };
+    if ways.fleet.tell(notice).await.is_err() {
+        tracing::warn!(campaign = %id, "other gateways find later that the campaign is paused");
     }
     // One that cannot be paused (it was cancelled) is tried again, a little later each time.
     Msg::Failed(app, id)

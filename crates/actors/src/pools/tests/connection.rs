@@ -41,6 +41,7 @@ impl Alone {
             link: credential.link(&fanfare_link::Config::default()),
             codec: credential.codec().unwrap(),
             revocations: rig.revocations.clone(),
+            tenure: rig.tenure.clone(),
             clock: rig.clock.clone(),
             telemetry: rig.telemetry.clone(),
         };
@@ -90,6 +91,7 @@ impl Alone {
             now: self.rig.clock.now(),
             random: &mut || 0,
             revocations: &Revocations::new(revocations::Limits::default()),
+            tenure: &Tenure::alone(),
             effects: &mut effects,
         };
         core.on_work(batch, &mut world);
@@ -101,6 +103,18 @@ impl Alone {
         };
         effects.into_iter().flat_map(job).collect()
     }
+}
+
+#[tokio::test]
+async fn without_tenure_nothing_leaves_and_all_of_it_comes_back() {
+    let mut alone = Alone::start().await;
+    let live = alone.rig.live(OnUnknown::Retry);
+    let batch = alone.rig.deliveries(&live, Channel::IosPush, 3);
+    alone.rig.tenure.extend(alone.rig.clock.now());
+    alone.hand(batch);
+    assert_eq!(alone.returned().await, [const { How::Over }; 3]);
+    assert_eq!(alone.rig.simulator.books().totals().apns.requests, 0);
+    assert_eq!(live.progress.counts().in_flight, 0);
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use crate::campaigns::runs::Runs;
 use crate::campaigns::supervisor::{self, CampaignsHandle, Supervisor};
 use crate::dispatcher::{self, Dispatcher, DispatcherHandle};
 use crate::feeder::{Feeder, FeederHandle};
+use crate::fleet::FleetHandle;
 use crate::live::LiveBooks;
 use crate::notifications::Room;
 use crate::notifications::gate::Gate;
@@ -43,20 +44,21 @@ impl Plan {
     pub(super) async fn build(self, make: Make) -> Result<(Handles, Vec<Child>)> {
         let revocations = Arc::new(Revocations::new(self.config.revocations.clone()));
         let slots = Slots::empty();
-        let live = LiveBooks::new(FeederHandle::new(slots.feeder.clone()));
+        let fleet = FleetHandle::alone();
+        let live = LiveBooks::new(FeederHandle::new(slots.feeder.clone()), fleet.clone());
         let random = Random::from_system();
-        let (registry, shelter) = self.registry(&revocations, &random, &slots);
+        let (registry, shelter) = self.registry(&revocations, &fleet, &random, &slots);
         let slot = slots.registry.clone();
         let supervisor = Child::new("registry", || RegistryActor, shelter, slot);
         let reaper = self.reaper(&registry, &slots);
         let runs = Runs::default();
         let outcomes = self.outcomes(&live, &runs, &slots);
-        let sending = make(self.parts(&random, &revocations, &slots))?;
+        let sending = make(self.parts(&random, &revocations, &fleet, &slots))?;
         let pools = Child::sending(sending.clone());
         let dispatcher = self.dispatcher(&sending, &revocations, &slots);
-        let feeder = self.feeder(&live, &slots);
+        let feeder = self.feeder(&live, &fleet, &slots);
         let sweeper = self.sweeper(&registry, &revocations, &slots);
-        let campaigns = self.campaigns_supervisor(&runs, &random, &sending, &slots);
+        let campaigns = self.campaigns_supervisor(&runs, &fleet, &random, &sending, &slots);
         let mut children = vec![
             supervisor, reaper, outcomes, dispatcher, pools, feeder, sweeper, campaigns,
         ];
@@ -65,8 +67,8 @@ impl Plan {
             started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
         }
         let handles = Handles {
-            campaigns: self.campaigns(&runs, &random, &sending, &slots),
-            notifications: self.notifications(live, random, &sending, &slots),
+            campaigns: self.campaigns(&runs, &fleet, &random, &sending, &slots),
+            notifications: self.notifications(live, fleet, random, &sending, &slots),
             registry,
             sending,
             slots,
@@ -78,6 +80,7 @@ impl Plan {
     fn registry(
         &self,
         revocations: &Arc<Revocations>,
+        fleet: &FleetHandle,
         random: &Random,
         slots: &Slots,
     ) -> (Registry, Shelter) {
@@ -85,6 +88,7 @@ impl Plan {
         let args = registry::Args {
             store: self.ways.store.clone(),
             revocations: revocations.clone(),
+            fleet: fleet.clone(),
             apps: self.apps.iter().map(Rules::of).collect(),
             config: self.config.registry.clone(),
             call_timeout: self.config.call_timeout,
@@ -136,7 +140,13 @@ impl Plan {
         Child::new("outcomes", || Outcomes, args, slots.outcomes.clone())
     }
 
-    fn parts(&self, random: &Random, revocations: &Arc<Revocations>, slots: &Slots) -> Parts {
+    fn parts(
+        &self,
+        random: &Random,
+        revocations: &Arc<Revocations>,
+        fleet: &FleetHandle,
+        slots: &Slots,
+    ) -> Parts {
         Parts {
             random: random.clone(),
             gave_up: self.gave_up(),
@@ -144,6 +154,7 @@ impl Plan {
             apps: self.apps.clone(),
             ways: self.ways.clone(),
             revocations: revocations.clone(),
+            tenure: fleet.tenure(),
             dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
             outcomes: OutcomesHandle::new(slots.outcomes.clone()),
         }
@@ -167,12 +178,13 @@ impl Plan {
         Child::new("dispatcher", || Dispatcher, args, slots.dispatcher.clone())
     }
 
-    fn feeder(&self, live: &LiveBooks, slots: &Slots) -> Child {
+    fn feeder(&self, live: &LiveBooks, fleet: &FleetHandle, slots: &Slots) -> Child {
         let args = crate::feeder::Args {
             limits: feeder::Limits::default(),
             store: self.ways.store.clone(),
             admission: self.admission.clone(),
             live: live.clone(),
+            fleet: fleet.clone(),
             dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
@@ -202,6 +214,7 @@ impl Plan {
     fn campaigns_supervisor(
         &self,
         runs: &Runs,
+        fleet: &FleetHandle,
         random: &Random,
         sending: &Arc<dyn Sending>,
         slots: &Slots,
@@ -212,6 +225,7 @@ impl Plan {
             store: self.ways.store.clone(),
             admission: self.admission.clone(),
             runs: runs.clone(),
+            fleet: fleet.clone(),
             dispatcher: DispatcherHandle::new(slots.dispatcher.clone()),
             pools: Arc::new(move |batch| pools.deliver(batch)),
             sweep: sweep(sending, slots),
@@ -230,6 +244,7 @@ impl Plan {
     fn campaigns(
         &self,
         runs: &Runs,
+        fleet: &FleetHandle,
         random: &Random,
         sending: &Arc<dyn Sending>,
         slots: &Slots,
@@ -238,6 +253,7 @@ impl Plan {
             limits: self.config.campaigns.clone(),
             store: self.ways.store.clone(),
             runs: runs.clone(),
+            fleet: fleet.clone(),
             supervisor: CampaignsHandle::new(slots.campaigns.clone()),
             sweep: sweep(sending, slots),
             clock: self.ways.clock.clone(),
@@ -248,6 +264,7 @@ impl Plan {
     fn notifications(
         &self,
         live: LiveBooks,
+        fleet: FleetHandle,
         random: Random,
         sending: &Arc<dyn Sending>,
         slots: &Slots,
@@ -259,6 +276,8 @@ impl Plan {
             admission: self.admission.clone(),
             store: self.ways.store.clone(),
             live,
+            tenure: fleet.tenure(),
+            fleet,
             dispatcher,
             cancelled: sweep(sending, slots),
             feeder: FeederHandle::new(slots.feeder.clone()),

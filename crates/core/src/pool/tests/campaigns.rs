@@ -83,15 +83,8 @@ fn what_its_connection_finds_over_is_dropped_or_ends() {
     work(&mut rig, &cancelled, 1);
     withdrawn.withdraw();
     cancelled.cancel();
-    for Handed {
-        connection, job, ..
-    } in rig.handed()
-    {
-        let batch = vec![Returned {
-            job,
-            how: How::Over,
-        }];
-        rig.event(|pool, world| pool.on_returned(connection, batch, world));
+    for handed in rig.handed() {
+        rig.give_back(handed, How::Over);
     }
     assert_eq!(dropped.progress.losses().take(), [0]);
     assert_eq!(rig.ended(), [(Outcome::Cancelled, "cancelled".to_owned())]);

@@ -27,7 +27,8 @@ pub(in crate::embedded) fn shards(
     app: &AppId,
     id: CampaignId,
 ) -> Result<Vec<Shard>> {
-    let sql = "SELECT number, cursor, rows, scanned, done FROM campaign_shards
+    let sql = "SELECT number, cursor, rows, scanned, done, opened - (ended_delivered + ended_rejected + ended_dead
+            + ended_expired + ended_cancelled + ended_failed) FROM campaign_shards
         WHERE campaign = (SELECT seq FROM campaigns WHERE app = ?1 AND id = ?2) ORDER BY number";
     let mut select = db.prepare_cached(sql)?;
     let shards = select.query_map((app.as_str(), &id.0.0[..]), shard)?;
@@ -40,6 +41,7 @@ fn shard(row: &Row<'_>) -> rusqlite::Result<Shard> {
         cursor: Cursor(row.get(1)?),
         rows: unsigned(row.get(2)?),
         scanned: unsigned(row.get(3)?),
+        left: unsigned(row.get(5)?),
         is_done: row.get(4)?,
     })
 }

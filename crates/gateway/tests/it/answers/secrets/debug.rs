@@ -6,8 +6,8 @@ use fanfare_gateway::config;
 use fanfare_types::message::Variables;
 use fanfare_types::{
     Address, AddressKind, AppId, Budget, Channel, Clock, Counts, Delivery, DeviceId, Environment,
-    Lane, Live, Message, NotificationId, NotificationRecord, OnUnknown, Options, Permits, Priority,
-    Progress, Target, UserId,
+    Hold, Lane, Live, Message, NotificationId, NotificationRecord, OnUnknown, Options, Permits,
+    Priority, Progress, Slot, Target, UserId,
 };
 
 use super::{Secrets, VARIABLE, apns_address, requests};
@@ -64,6 +64,7 @@ async fn debug_shows_none_either() {
         variables: variables.into(),
         progress: Progress::new(1, Counts::default()),
         run: None,
+        hold: Hold::new(Slot::of_shard(0)),
     });
     secrets.absent_from("a live notification", &format!("{live:?}"));
     let budgets: Arc<[Arc<Budget>]> = [Budget::new(1)].into();
