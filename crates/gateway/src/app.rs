@@ -65,7 +65,7 @@ impl App {
             None => None,
         };
         let telemetry = Telemetry::new();
-        let store = store(settings, &telemetry, &api, admin.as_ref()).await?;
+        let store = Box::pin(store(settings, &telemetry, &api, admin.as_ref())).await?;
         let vitals = Vitals::default();
         let senders = Senders::start(settings.sender_threads, &vitals)?;
         let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = config.apps.iter().cloned().unzip();

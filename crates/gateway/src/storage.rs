@@ -31,7 +31,8 @@ pub(crate) async fn open(
         store::Kind::Embedded => Ok(open_embedded(settings, telemetry)?),
         store::Kind::Scylla => {
             let config = scylla_config(settings);
-            match Scylla::open(&config).await {
+            // Boxed: all its statements are in it.
+            match Box::pin(Scylla::open(&config)).await {
                 Ok(store) => Ok(store),
                 Err(Error::Unavailable(why)) => Err(Unopened::Away(why)),
                 Err(error) => Err(Unopened::Refused(anyhow::anyhow!(

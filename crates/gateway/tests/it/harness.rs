@@ -74,7 +74,8 @@ impl World {
             edit(&mut simulated);
         }
         let simulator = Simulator::start(simulated).await.expect("simulators");
-        let place = Place::of(options.store.unwrap_or_else(Kind::wanted)).await;
+        // Boxed: what makes tables is large, and so would be the future of every test.
+        let place = Box::pin(Place::of(options.store.unwrap_or_else(Kind::wanted))).await;
         let sandbox = write_sandbox(directory.path(), &material, &simulator, &options, &place);
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)

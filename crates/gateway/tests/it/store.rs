@@ -68,7 +68,10 @@ impl Place {
                 };
                 embedded::open(&config).expect("a store")
             }
-            Place::Scylla(loan) => Scylla::open(&loan.config()).await.expect("a store"),
+            Place::Scylla(loan) => {
+                let opened = Box::pin(Scylla::open(&loan.config())).await;
+                opened.expect("a store")
+            }
         }
     }
 }
