@@ -84,6 +84,7 @@ struct Me {
     slots: [Place; SLOTS],
     /// The last look that was begun when a slot changed its place: what it says of that slot is of the past.
     touched: [u64; SLOTS],
+    has_left: bool,
 }
 
 #[derive(Debug)]
@@ -418,6 +419,8 @@ impl Member {
             Phase::In(me) => {
                 if self.is_leaving && me.holds_nothing() {
                     self.is_leaving = false;
+                    // From now on nobody tells it anything.
+                    me.has_left = true;
                     world.effects.push(Effect::Leave(me.id));
                 }
                 me.go_on(&self.limits, &self.name, self.is_draining, world);
@@ -430,6 +433,7 @@ impl Member {
 
     fn tenure(&mut self, world: &mut World<'_>) {
         let until = match &self.phase {
+            Phase::In(me) if me.has_left => Timestamp::default(),
             Phase::In(me) if me.beat.number > 0 && me.heard > Timestamp::default() => {
                 let beaten = me.beat.begun + self.limits.good_for();
                 beaten.min(me.heard + self.limits.settle)
@@ -496,6 +500,7 @@ impl Me {
             sight: Sight::default(),
             slots: [Place::Free; SLOTS],
             touched: [0; SLOTS],
+            has_left: false,
         }
     }
 

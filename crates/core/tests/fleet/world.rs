@@ -592,6 +592,7 @@ impl World {
         if self.now < self.outage_until {
             return self.at(200, Event::Tell(n, word));
         }
+        self.note(format!("{n} tells {word} to {to:?}"));
         let (op, what) = (Op::Put(word, to), For::Put(word));
         // On its way it may be lost like anything.
         let fate = self.dice.below(20);
@@ -603,6 +604,7 @@ impl World {
 
     fn put(&mut self, n: usize, word: Word, done: Result<(), Failed>) {
         let now = self.processes[n].clock(self.now);
+        self.note(format!("{n} has put {word}: {done:?}"));
         let Some(Stage::Putting { begun, to }) = self.processes[n].tellings.remove(&word) else {
             return;
         };
@@ -631,7 +633,11 @@ impl World {
         self.told.insert(word, since);
         for process in &self.processes {
             if process.has_tenure(self.now) && process.joined_at < since {
-                assert!(process.knows.contains(&word), "{word} was not heard");
+                let id = process.member.id();
+                assert!(
+                    process.knows.contains(&word),
+                    "{word} was not heard by {id:?}"
+                );
             } else if process.is_alive && !process.knows.contains(&word) {
                 self.seen.told_unheard += 1;
             }
