@@ -51,7 +51,7 @@ impl Scylla {
         schema::verify(&db).await?;
         let held = Arc::new(Held::none());
         Ok(Arc::new(Scylla {
-            registry: registry::Room::new(&db, &held).await?,
+            registry: registry::Room::new(&db, &held, config).await?,
             journal: journal::Room::new(&db, &held, config).await?,
             campaigns: campaigns::Room::new(&db, &held).await?,
             fleet: fleet::Room::new(&db).await?,

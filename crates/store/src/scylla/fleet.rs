@@ -58,10 +58,13 @@ impl Fleet for Scylla {
     }
 
     fn take_up(&self, slot: Slot, epoch: Epoch) -> BoxFuture<'_, Result<()>> {
-        Box::pin(async { Err(Error::Unavailable("room".to_owned())) })
+        self.held.set(slot, Some(epoch));
+        Box::pin(async { Ok(()) })
     }
 
-    fn give_up(&self, slot: Slot) {}
+    fn give_up(&self, slot: Slot) {
+        self.held.set(slot, None);
+    }
 
     fn tell(&self, from: NodeId, notice: Notice) -> BoxFuture<'_, Result<usize>> {
         Box::pin(async { Err(Error::Unavailable("room".to_owned())) })

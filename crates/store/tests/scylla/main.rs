@@ -1,0 +1,6 @@
+//! The store on ScyllaDB or Cassandra passes the contract, on a real server.
+
+mod keyspaces;
+mod schema;
+
+fanfare_store::contract_tests!(crate::keyspaces::open);
