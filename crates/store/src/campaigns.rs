@@ -7,12 +7,35 @@
 //!                                             └─────────┴───────────┘
 //! ```
 //!
-//! What was opened is sent, whatever happens in between: [`Campaigns::open_chunks`] has it after a crash. Nothing here
-//! compares clocks, and a shard belongs to whoever moves its cursor.
+//! What was opened is sent, whatever happens in between: [`Campaigns::open_chunks`] has it after a crash.
+//!
+//! # On a store that is shared
+//!
+//! | question | answered for |
+//! |---|---|
+//! | [`Campaigns::campaign`], [`Campaigns::campaigns`], [`Campaigns::unfinished_campaigns`], [`Campaigns::campaign_deliveries`] | the whole campaign, on any node |
+//! | [`Campaigns::shards`], [`Campaigns::open_chunks`] | this node's part: the shards of the slots it holds ([`Slot::of_shard`]), and their chunks |
+//! | [`Campaigns::open`] | a shard of a slot that is not held, or was taken over: [`Opened::Lost`] |
+//! | [`Campaigns::record_chunks`] | chunks of such a shard are passed over: their new holder sends what has no outcome |
+//! | everything else | any node |
+//!
+//! So every node runs its part of every running campaign. A part is over when each of its shards is read to its end and
+//! nothing of it is [`Shard::left`]; the campaign, when [`Scan::is_done`] and its counts have all that was opened.
+//! Whoever sees that writes it, by [`Campaigns::change`]: who comes second has a conflict, and finds it completed.
+//!
+//! A shard is fenced: it carries the epoch at which its slot was held by whoever called `shards` last, and takes no
+//! step of an earlier one. A node that gains a slot while a campaign runs calls `shards` again for it (`parts` 0: what
+//! is cut), then `open_chunks`; one that loses a slot stops using its shards. A chunk's id names its shard
+//! ([`NotificationId::in_shard`]), and with it its slot.
+//!
+//! Nothing here compares clocks of two nodes, but for one thing: devices whose id says a later time than the cut's are in
+//! no shard.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
+#[cfg(doc)]
+use fanfare_types::Slot;
 use fanfare_types::filter::{Field, Leaf, Test};
 use fanfare_types::message::Variables;
 use fanfare_types::{
@@ -53,7 +76,7 @@ pub struct StoredCampaign {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Scan {
     /// Rows (devices, or uploaded rows) in the shards when they were cut, or, of those that were read to their end, as
-    /// many as were found; 0 before.
+    /// many as were found; 0 before. A large registry that is shared is estimated from samples.
     pub rows: u64,
     /// Of these, rows looked at.
     pub scanned: u64,
@@ -140,6 +163,8 @@ pub struct Shard {
     pub cursor: Cursor,
     pub rows: u64,
     pub scanned: u64,
+    /// Recipients of its open chunks that have no outcome.
+    pub left: u64,
     pub is_done: bool,
 }
 
@@ -155,9 +180,10 @@ pub struct AudienceQuery {
     pub shard: u32,
     pub audience: Arc<Audience>,
     pub after: Cursor,
-    /// Recipients at most, but for the last user's devices of an upload, which are never torn apart.
+    /// Recipients at most, but for the last user's devices of an upload, or on a store that is shared, which are never
+    /// torn apart. There a page may have fewer and not be the last.
     pub limit: usize,
-    /// Rows looked at at most; then the page ends though it has fewer recipients.
+    /// Rows looked at at most, whosever app's they are; then the page ends though it has fewer recipients.
     pub rows_max: usize,
 }
 
@@ -166,7 +192,7 @@ pub struct AudiencePage {
     pub rows: Vec<AudienceRow>,
     /// Where the next page starts.
     pub cursor: Cursor,
-    /// Rows looked at.
+    /// Rows of the app that were looked at.
     pub scanned: u64,
     /// There is nothing after it.
     pub is_last: bool,
@@ -192,6 +218,7 @@ pub struct Reach {
 pub struct Chunk {
     pub app: AppId,
     pub campaign: CampaignId,
+    /// Names its shard: see [`NotificationId::in_shard`].
     pub id: NotificationId,
     pub shard: u32,
     pub created_at: Timestamp,
@@ -214,7 +241,7 @@ pub enum Opened {
     New,
     /// This very chunk was opened before (a try again after [`crate::Error::Unknown`]).
     Repeated,
-    /// Somebody else moved the shard's cursor, or the campaign is gone or final; nothing was written.
+    /// Somebody else moved the shard's cursor, or holds its slot, or the campaign is gone or final; nothing was written.
     Lost,
 }
 
@@ -252,7 +279,7 @@ pub struct CampaignDelivery {
 
 #[derive(Debug, Default)]
 pub struct CampaignDeliveries {
-    /// In the order in which they were recorded.
+    /// In the order in which they were recorded; on a store that is shared, in that order by shard.
     pub rows: Vec<CampaignDelivery>,
     /// Where the next page starts; `None` at the end of what is recorded by now.
     pub next: Option<DeliveryCursor>,
@@ -323,8 +350,15 @@ pub trait Campaigns: Send + Sync + 'static {
     /// scheduled.
     fn append(&self, app: &AppId, id: CampaignId, block: Block) -> BoxFuture<'_, Result<Changed>>;
 
-    /// The shards of a campaign; the first call cuts its audience into at most `parts`, at least one, and keeps them.
-    /// Devices that are registered afterwards are in none of them. None when there is no such campaign in this app.
+    /// The shards of a campaign, in order; the first call cuts its audience into at most `parts`, at least one, and keeps
+    /// them. With `parts` 0 it does not: there are those that there are. Devices that are registered afterwards are in
+    /// none of them. None when there is no such campaign in this app, or it was over before it was cut.
+    ///
+    /// On a store that is shared only those of slots that this node holds, which it takes over with this call: no step
+    /// that a former holder of theirs began is taken afterwards, and what it opened is among [`Campaigns::open_chunks`].
+    /// `parts` is best a multiple of the slots there, so that every node has some; where a part would be larger than such
+    /// a store keeps in one place, there are several times `parts`. A device that gets another user after the cut is
+    /// sent to once at most.
     fn shards(
         &self,
         app: &AppId,
@@ -357,7 +391,8 @@ pub trait Campaigns: Send + Sync + 'static {
     /// Opens a chunk and moves its shard's cursor, in one step.
     fn open<'a>(&'a self, chunk: &'a Chunk) -> BoxFuture<'a, Result<Opened>>;
 
-    /// Chunks of a campaign that are not finished, in id order, from just after `after`, at most `limit`.
+    /// Chunks of a campaign that are not finished, in id order, from just after `after`, at most `limit`. On a store that
+    /// is shared only those of slots that this node holds.
     fn open_chunks(
         &self,
         app: &AppId,
@@ -367,7 +402,7 @@ pub trait Campaigns: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Vec<OpenChunk>>>;
 
     /// Records outcomes, of many chunks at once. Recording an ordinal twice keeps the first outcome; unknown chunks
-    /// (finished, or purged) and ordinals without a recipient are passed over.
+    /// (finished, purged, or of a slot that this node does not hold) and ordinals without a recipient are passed over.
     fn record_chunks(&self, batches: Vec<ChunkOutcomes>) -> BoxFuture<'_, Result<()>>;
 
     /// What was not simply delivered, in the order it was recorded, at most `limit`; with `outcome`, only what ended
@@ -382,7 +417,8 @@ pub trait Campaigns: Send + Sync + 'static {
     ) -> BoxFuture<'_, Result<Option<CampaignDeliveries>>>;
 
     /// Removes final campaigns made before `before` that have no open chunk, and what belongs to them, some rows at a
-    /// time. Returns whether there may be more to remove.
+    /// time; on a store that is shared, those that fall to slots of this node. Returns whether there may be more to
+    /// remove.
     fn purge_campaigns(&self, before: Timestamp, limit: usize) -> BoxFuture<'_, Result<bool>>;
 }
 

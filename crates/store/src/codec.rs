@@ -176,7 +176,7 @@ pub(crate) fn unpack_ended(blob: &[u8], into: &mut Vec<Ended>) -> Option<()> {
 
 /// Which ordinals have their outcome: one bit each, as long as the highest of them asks.
 #[derive(Debug, Default)]
-pub(crate) struct Done(pub(super) Vec<u8>);
+pub(crate) struct Done(pub(crate) Vec<u8>);
 
 impl Done {
     /// Sets the bit; whether it was clear before.
@@ -221,6 +221,14 @@ pub(crate) fn put_text(out: &mut Vec<u8>, text: &str) {
 pub(crate) struct Input<'a>(pub(super) &'a [u8]);
 
 impl<'a> Input<'a> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.0
+    }
+
     pub(crate) fn take(&mut self, bytes: usize) -> Option<&'a [u8]> {
         let (head, tail) = self.0.split_at_checked(bytes)?;
         self.0 = tail;

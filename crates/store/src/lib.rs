@@ -8,6 +8,7 @@ pub mod campaigns;
 mod codec;
 pub mod contract;
 pub mod embedded;
+mod ended;
 mod error;
 pub mod fleet;
 pub mod journal;

@@ -250,6 +250,29 @@ impl RawRow<'_> {
     }
 }
 
+/// A place in an upload: before this row of this block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub(crate) block: u64,
+    pub(crate) row: u32,
+}
+
+impl Place {
+    pub(crate) fn pack(self) -> Vec<u8> {
+        let mut bytes = self.block.to_be_bytes().to_vec();
+        bytes.extend(self.row.to_be_bytes());
+        bytes
+    }
+
+    pub(crate) fn unpack(bytes: &[u8]) -> Option<Self> {
+        let (block, row) = bytes.split_at_checked(8)?;
+        Some(Place {
+            block: u64::from_be_bytes(block.try_into().ok()?),
+            row: u32::from_be_bytes(row.try_into().ok()?),
+        })
+    }
+}
+
 /// Hands over the rows from `start` on, until told to stop. `None` when the blob is damaged, or `visit` finds it so.
 pub(crate) fn visit_rows<'a>(
     blob: &'a [u8],

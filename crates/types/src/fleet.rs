@@ -56,6 +56,26 @@ impl Slot {
     }
 }
 
+/// A chunk's id has its shard in its last two bytes, so that its id alone says where it lies; and the slot of the one
+/// ([`Slot::of`]) is that of the other ([`Slot::of_shard`]).
+impl NotificationId {
+    /// Shards of a campaign at most.
+    pub const SHARDS_MAX: u32 = 1 << 16;
+
+    /// An id of a chunk of this shard (below [`NotificationId::SHARDS_MAX`]), and otherwise as random as the one it is
+    /// made of.
+    pub fn in_shard(self, number: u32) -> Self {
+        let mut bytes = self.0.0;
+        bytes[10..].copy_from_slice(&(number as u16).to_be_bytes());
+        NotificationId(Id96(bytes))
+    }
+
+    /// The shard of the chunk that this is the id of.
+    pub fn shard(self) -> u32 {
+        u32::from(u16::from_be_bytes([self.0.0[10], self.0.0[11]]))
+    }
+}
+
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)
@@ -152,6 +172,11 @@ mod tests {
         }
         assert_eq!(Slot::all().count(), usize::from(Slot::COUNT));
         assert_eq!(Slot::of_shard(65), Slot(1));
+        for shard in [0, 1, 63, 64, 300, NotificationId::SHARDS_MAX - 1] {
+            let chunk = NotificationId::new(Timestamp(77), 0xffff_ffff_ffff).in_shard(shard);
+            assert_eq!(chunk.shard(), shard);
+            assert_eq!(Slot::of(chunk), Slot::of_shard(shard));
+        }
         assert_eq!(Slot::new(Slot::COUNT), None);
     }
 

@@ -181,8 +181,9 @@ pub fn device_ids(recipients: &[Recipient]) -> Vec<DeviceId> {
     ids
 }
 
+/// Of a chunk of shard 0.
 pub fn chunk_id(number: u64) -> NotificationId {
-    NotificationId::new(NOW, number)
+    NotificationId::new(NOW, number << 16)
 }
 
 /// A chunk of a page, to be opened at `from`.
@@ -190,7 +191,7 @@ pub fn chunk(id: CampaignId, number: u64, shard: u32, from: &Cursor, page: &Audi
     Chunk {
         app: app("shop"),
         campaign: id,
-        id: chunk_id(number),
+        id: chunk_id(number).in_shard(shard),
         shard,
         created_at: Timestamp(NOW.0 + number),
         recipients: page.rows.iter().map(|row| row.recipient.clone()).collect(),

@@ -119,7 +119,7 @@ impl Campaigns for Embedded {
         Box::pin(async move {
             let of = app.clone();
             let kept = self.read(move |db| cut::shards(db, &of, id)).await?;
-            if !kept.is_empty() {
+            if !kept.is_empty() || parts == 0 {
                 return Ok(kept);
             }
             let Some(stored) = self.campaign(&app, id).await? else {

@@ -11,7 +11,7 @@ use scylla::client::session::Session;
 use scylla::client::session_builder::SessionBuilder;
 use scylla::deserialize::row::DeserializeRow;
 use scylla::policies::load_balancing::DefaultPolicy;
-use scylla::response::query_result::QueryResult;
+use scylla::response::query_result::{QueryResult, QueryRowsResult};
 use scylla::response::{PagingState, PagingStateResponse};
 use scylla::serialize::batch::BatchValues;
 use scylla::serialize::row::SerializeRow;
@@ -122,6 +122,20 @@ impl Db {
         let _room = self.room()?;
         let answer = self.session.execute_unpaged(statement, values).await;
         collect(answer.map_err(|error| fault::read(&error))?)
+    }
+
+    /// The same as it came, for rows that are borrowed from it.
+    pub(super) async fn answer(
+        &self,
+        statement: &PreparedStatement,
+        values: impl SerializeRow,
+    ) -> Result<QueryRowsResult> {
+        let _room = self.room()?;
+        let answer = self.session.execute_unpaged(statement, values).await;
+        answer
+            .map_err(|error| fault::read(&error))?
+            .into_rows_result()
+            .map_err(|_| damaged("an answer"))
     }
 
     /// The first row, if there is one.

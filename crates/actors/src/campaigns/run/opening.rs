@@ -125,7 +125,7 @@ impl Present {
             Arc::new(Chunk {
                 app: args.app.clone(),
                 campaign: args.id,
-                id: NotificationId::new(now, args.ways.random.next()),
+                id: NotificationId::new(now, args.ways.random.next()).in_shard(shard),
                 shard,
                 created_at: now,
                 recipients,

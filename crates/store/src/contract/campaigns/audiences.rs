@@ -36,10 +36,12 @@ pub async fn shards_are_cut_once(store: Shared) {
     let id = running(&store, 1, Audience::All).await;
     let unknown = store.shards(&app("news"), id, 3).await;
     assert_eq!(unknown, Ok(Vec::new()), "another app's");
+    assert_eq!(shards(&store, id, 0).await, [], "not cut");
     let (left, right) = tokio::join!(shards(&store, id, 3), shards(&store, id, 2));
     assert_eq!(left, right);
     crowd_of(&store, 300..400).await;
     assert_eq!(shards(&store, id, 8).await, left);
+    assert_eq!(shards(&store, id, 0).await, left);
 }
 
 async fn crowd_of(store: &Shared, numbers: std::ops::Range<u64>) {

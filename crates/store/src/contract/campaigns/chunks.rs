@@ -98,7 +98,9 @@ pub async fn opening_moves_the_cursor_in_the_same_step(store: Shared) {
     assert_eq!(open(&store, &first).await, Opened::New);
     let shard = shards(&store, id, 1).await.remove(0);
     assert_eq!((&shard.cursor, shard.scanned), (&first.cursor, 3));
-    assert!(!shard.is_done);
+    assert_eq!((shard.left, shard.is_done), (3, false));
+    record(&store, id, first.id, vec![ended(2, Outcome::Delivered)]).await;
+    assert_eq!(shards(&store, id, 0).await.remove(0).left, 2);
     let scan = stored(&store, id).await.scan;
     assert_eq!((scan.rows, scan.scanned, scan.opened), (5, 3, 3));
     let rest = page(&store, query(id, 0, &Audience::All, &shard.cursor)).await;

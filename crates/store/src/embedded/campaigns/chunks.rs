@@ -10,8 +10,7 @@ use crate::codec::Done;
 use crate::embedded::fault::corrupt;
 use crate::embedded::history;
 use crate::embedded::values::{instant, integer, millis, unsigned};
-use crate::packed;
-use crate::{Ended, Result};
+use crate::{Ended, Result, ended, packed};
 
 /// A chunk packed for its rows. Packing is done by the caller, so that the writer only writes.
 pub(in crate::embedded) struct Packed {
@@ -35,8 +34,8 @@ impl Packed {
     pub(in crate::embedded) fn new(chunk: &Chunk) -> Self {
         let size = chunk.recipients.len() as u64;
         let (mut counts, mut done) = (Counts::default(), Done::default());
-        let fresh = outcomes::take(&chunk.ended, size, &mut counts, &mut done);
-        let exceptions = outcomes::exceptional(&fresh);
+        let fresh = ended::take(&chunk.ended, size, &mut counts, &mut done);
+        let exceptions = ended::exceptional(&fresh);
         let bare = |ended: &&Ended| Recipient {
             variables: None,
             ..chunk.recipients[ended.ordinal as usize].clone()

@@ -11,6 +11,7 @@ use super::{rows, uploads};
 use crate::Result;
 use crate::campaigns::{Cursor, Shard};
 use crate::embedded::values::{integer, unsigned};
+use crate::packed::Place;
 
 /// Marks kept at most; when there are more, every other one goes.
 const MARKS_MAX: usize = 1024;
@@ -27,7 +28,8 @@ pub(in crate::embedded) fn shards(
     app: &AppId,
     id: CampaignId,
 ) -> Result<Vec<Shard>> {
-    let sql = "SELECT number, cursor, rows, scanned, done FROM campaign_shards
+    let sql = "SELECT number, cursor, rows, scanned, done, opened - (ended_delivered + ended_rejected + ended_dead
+            + ended_expired + ended_cancelled + ended_failed) FROM campaign_shards
         WHERE campaign = (SELECT seq FROM campaigns WHERE app = ?1 AND id = ?2) ORDER BY number";
     let mut select = db.prepare_cached(sql)?;
     let shards = select.query_map((app.as_str(), &id.0.0[..]), shard)?;
@@ -40,6 +42,7 @@ fn shard(row: &Row<'_>) -> rusqlite::Result<Shard> {
         cursor: Cursor(row.get(1)?),
         rows: unsigned(row.get(2)?),
         scanned: unsigned(row.get(3)?),
+        left: unsigned(row.get(5)?),
         is_done: row.get(4)?,
     })
 }
@@ -184,29 +187,6 @@ pub(in crate::embedded) fn outline_devices(
         outline.mark(place, outline.step);
     }
     Ok(false)
-}
-
-/// A place in an upload: before this row of this block.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) block: u64,
-    pub(super) row: u32,
-}
-
-impl Place {
-    pub(super) fn pack(self) -> Vec<u8> {
-        let mut bytes = self.block.to_be_bytes().to_vec();
-        bytes.extend(self.row.to_be_bytes());
-        bytes
-    }
-
-    pub(super) fn unpack(bytes: &[u8]) -> Option<Self> {
-        let (block, row) = bytes.split_at_checked(8)?;
-        Some(Place {
-            block: u64::from_be_bytes(block.try_into().ok()?),
-            row: u32::from_be_bytes(row.try_into().ok()?),
-        })
-    }
 }
 
 /// The outline of an upload: it may be cut behind each of its blocks.

@@ -4,11 +4,11 @@ use fanfare_types::ids::Id96;
 use fanfare_types::{AppId, CampaignId, NotificationId, Outcome, Recipient, Timestamp};
 use rusqlite::Connection;
 
-use super::outcomes::bit;
 use super::rows;
 use crate::campaigns::{CampaignDeliveries, CampaignDelivery, DeliveryCursor};
 use crate::embedded::fault::corrupt;
 use crate::embedded::values::{instant, integer, unsigned};
+use crate::ended::bit;
 use crate::packed;
 use crate::{Ended, Result};
 

@@ -10,33 +10,9 @@ use crate::codec::Done;
 use crate::embedded::fault::corrupt;
 use crate::embedded::history;
 use crate::embedded::values::{instant, integer, millis, unsigned};
+use crate::ended::{bit, exceptional, take};
 use crate::packed;
 use crate::{Ended, Result};
-
-/// Takes the outcomes that are new into the books, and returns them ascending by ordinal.
-pub(super) fn take<'a>(
-    ended: &'a [Ended],
-    size: u64,
-    counts: &mut Counts,
-    done: &mut Done,
-) -> Vec<&'a Ended> {
-    let mut fresh = Vec::with_capacity(ended.len());
-    for ended in ended {
-        if u64::from(ended.ordinal) < size && done.set(ended.ordinal) {
-            *counts.of(ended.outcome) += 1;
-            fresh.push(ended);
-        }
-    }
-    fresh.sort_unstable_by_key(|ended| ended.ordinal);
-    fresh
-}
-
-/// Those that were not simply delivered.
-pub(super) fn exceptional<'a>(ended: &[&'a Ended]) -> Vec<&'a Ended> {
-    let mut exceptions = ended.to_vec();
-    exceptions.retain(|ended| ended.outcome != Outcome::Delivered);
-    exceptions
-}
 
 /// What was not simply delivered of one batch, packed for its row.
 pub(super) struct Exceptions {
@@ -75,10 +51,6 @@ impl Exceptions {
         ])?;
         Ok(())
     }
-}
-
-pub(super) fn bit(outcome: Outcome) -> u8 {
-    1 << outcome.index()
 }
 
 /// Records outcomes of many chunks. A shard's numbers are written once, however many of its chunks there are.

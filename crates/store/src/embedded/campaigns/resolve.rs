@@ -5,13 +5,12 @@ use std::ops::ControlFlow;
 use fanfare_types::{AppId, DeviceId, Recipient, UserId};
 use rusqlite::{Connection, Statement};
 
-use super::cut::Place;
 use super::scan::{Locales, Scanned, Wanted, columns};
 use super::uploads;
 use crate::Result;
 use crate::campaigns::{AudiencePage, AudienceQuery, AudienceRow, Cursor, Named, UploadRow};
 use crate::embedded::fault::corrupt;
-use crate::packed;
+use crate::packed::{self, Place};
 
 /// A page from the query's cursor on, at most up to the place `last`.
 pub(super) fn page(

@@ -1,0 +1,372 @@
+//! Heads of shards: how far each was read, what was opened of it and how that ended, and who may write there.
+//!
+//! A head is moved on by compare-and-set on its revision and its fence, together with the rows that belong to the step.
+//! The holder keeps it in memory, so that a step is one round trip; a refusal has it read again.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use fanfare_types::{CampaignId, Counts, Outcome, Slot};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use parking_lot::Mutex;
+use scylla::statement::prepared::PreparedStatement;
+use scylla::value::CqlValue;
+
+use super::Room;
+use super::create::{TRIES, contended};
+use super::cut::Cut;
+use super::rows::Look;
+use crate::campaigns::{Cursor, Scan, Shard};
+use crate::codec::{Input, put_number};
+use crate::packed::Place;
+use crate::scylla::fault::damaged;
+use crate::scylla::session::Cas;
+use crate::{Error, Result};
+
+/// Heads that are read or written at once.
+pub(super) const AT_ONCE: usize = 16;
+
+/// Heads in memory; of more, those that nobody uses are forgotten.
+const DESKS_MAX: usize = 4_096;
+
+/// See [`super::tables`].
+pub(super) type Columns = (
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+    Option<Vec<u8>>,
+    Option<bool>,
+    Option<bool>,
+    Option<i64>,
+    Option<i64>,
+    Option<i64>,
+    Option<Vec<u8>>,
+);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Head {
+    /// Epoch of whoever may write.
+    pub(super) fence: i64,
+    pub(super) revision: i64,
+    pub(super) cursor: Cursor,
+    /// The chunk that moved the cursor last.
+    pub(super) opener: Vec<u8>,
+    pub(super) is_done: bool,
+    /// Nothing more is opened.
+    pub(super) is_closed: bool,
+    pub(super) rows: u64,
+    pub(super) scanned: u64,
+    pub(super) opened: u64,
+    pub(super) ended: Counts,
+}
+
+impl Head {
+    fn shard(self, number: u32) -> Shard {
+        Shard {
+            number,
+            cursor: self.cursor,
+            rows: self.rows,
+            scanned: self.scanned,
+            left: self.opened.saturating_sub(self.ended.terminal()),
+            is_done: self.is_done,
+        }
+    }
+}
+
+/// Statements and their values, that go with a step.
+pub(super) type Parts = Vec<(PreparedStatement, Vec<Option<CqlValue>>)>;
+
+/// The heads this node writes: one writer at a time, who keeps what was written.
+#[derive(Default)]
+pub(super) struct Desks(Mutex<HashMap<(CampaignId, u32), Desk>>);
+
+pub(super) type Desk = Arc<tokio::sync::Mutex<Option<Head>>>;
+
+impl Desks {
+    pub(super) fn desk(&self, campaign: CampaignId, shard: u32) -> Desk {
+        let mut desks = self.0.lock();
+        if desks.len() >= DESKS_MAX {
+            desks.retain(|_, desk| Arc::strong_count(desk) > 1);
+        }
+        desks.entry((campaign, shard)).or_default().clone()
+    }
+
+    pub(super) fn forget(&self, campaign: CampaignId) {
+        self.0.lock().retain(|(of, _), _| *of != campaign);
+    }
+}
+
+impl Room {
+    /// `None`: nobody began it.
+    pub(super) async fn head(
+        &self,
+        campaign: CampaignId,
+        shard: u32,
+        look: Look,
+    ) -> Result<Option<Head>> {
+        let select = match look {
+            Look::Plain => &self.sql.head,
+            Look::Decided => &self.sql.head_decided,
+        };
+        let values = (&campaign.0.0[..], shard as i32);
+        let row: Option<Columns> = self.db.row(select, values).await?;
+        row.map(read).transpose()
+    }
+
+    /// All there are, in order.
+    async fn heads(&self, campaign: CampaignId, cut: &Cut) -> Result<Vec<Option<Head>>> {
+        let read = (0..cut.parts()).map(|shard| self.head(campaign, shard, Look::Plain));
+        stream::iter(read).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// The whole campaign's numbers.
+    pub(super) async fn sums(&self, campaign: CampaignId, cut: &Cut) -> Result<(Scan, Counts)> {
+        let heads = self.heads(campaign, cut).await?;
+        let mut scan = Scan {
+            is_done: true,
+            ..Scan::default()
+        };
+        let mut counts = Counts::default();
+        for (head, rows) in heads.into_iter().zip(&cut.rows) {
+            let Some(mut head) = head else {
+                scan.rows += rows;
+                scan.is_done = false;
+                continue;
+            };
+            scan.rows += head.rows;
+            scan.scanned += head.scanned;
+            scan.opened += head.opened;
+            scan.is_done &= head.is_done;
+            for outcome in Outcome::ALL {
+                *counts.of(*outcome) += *head.ended.of(*outcome);
+            }
+        }
+        Ok((scan, counts))
+    }
+
+    /// Takes over those of the slots that are held here; see [`crate::Campaigns::shards`].
+    pub(super) async fn take_over(&self, campaign: CampaignId, cut: &Cut) -> Result<Vec<Shard>> {
+        let held = (0..cut.parts()).filter_map(|number| Some((number, self.epoch(number)?)));
+        let taken = held.map(|(number, epoch)| async move {
+            let head = self.take(campaign, number, epoch, cut).await?;
+            Ok::<_, Error>(head.map(|head| head.shard(number)))
+        });
+        let taken: Vec<_> = stream::iter(taken).buffered(AT_ONCE).try_collect().await?;
+        Ok(taken.into_iter().flatten().collect())
+    }
+
+    /// `None`: a later holder was here.
+    async fn take(
+        &self,
+        campaign: CampaignId,
+        shard: u32,
+        epoch: i64,
+        cut: &Cut,
+    ) -> Result<Option<Head>> {
+        let desk = self.desks.desk(campaign, shard);
+        let mut desk = desk.lock().await;
+        *desk = None;
+        let mut look = Look::Plain;
+        for _ in 0..TRIES {
+            let set = match self.head(campaign, shard, look).await? {
+                Some(head) if head.fence == epoch => {
+                    *desk = Some(head.clone());
+                    return Ok(Some(head));
+                }
+                Some(head) if head.fence > epoch => return Ok(None),
+                Some(head) => {
+                    let (key, revision) = (&campaign.0.0[..], head.revision);
+                    let values = (epoch, revision + 1, key, shard as i32, revision);
+                    self.db.cas(&self.sql.fence, values).await
+                }
+                None => self.begin(campaign, shard, epoch, false, cut).await,
+            };
+            match set {
+                // Read again, which tells a step of the former holder's that was under way.
+                Ok(_) | Err(Error::Unknown(_)) => look = Look::Decided,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(contended())
+    }
+
+    async fn begin(
+        &self,
+        campaign: CampaignId,
+        shard: u32,
+        epoch: i64,
+        is_closed: bool,
+        cut: &Cut,
+    ) -> Result<Cas> {
+        let rows = cut.rows.get(shard as usize).copied().unwrap_or(0);
+        let values = (
+            epoch,
+            is_closed,
+            first(cut, shard).0,
+            integer(rows),
+            &campaign.0.0[..],
+            shard as i32,
+            None::<i64>,
+        );
+        self.db.cas(&self.sql.begin, values).await
+    }
+
+    /// Nothing more is opened of a campaign that is over.
+    pub(super) async fn close_shards(&self, campaign: CampaignId, cut: &Cut) -> Result<()> {
+        let close = (0..cut.parts()).map(|shard| self.close(campaign, shard, cut));
+        let close = stream::iter(close).buffer_unordered(AT_ONCE);
+        close.try_collect::<()>().await
+    }
+
+    async fn close(&self, campaign: CampaignId, shard: u32, cut: &Cut) -> Result<()> {
+        let mut look = Look::Plain;
+        for _ in 0..TRIES {
+            let set = match self.head(campaign, shard, look).await? {
+                // There is nothing left to open.
+                Some(head) if head.is_closed || head.is_done => return Ok(()),
+                Some(head) => {
+                    let (key, revision) = (&campaign.0.0[..], head.revision);
+                    let values = (revision + 1, key, shard as i32, revision);
+                    self.db.cas(&self.sql.close, values).await
+                }
+                None => self.begin(campaign, shard, 0, true, cut).await,
+            };
+            match set {
+                Ok(Cas::Applied) => return Ok(()),
+                Ok(Cas::Refused) | Err(Error::Unknown(_)) => look = Look::Decided,
+                Err(error) => return Err(error),
+            }
+        }
+        Err(contended())
+    }
+
+    /// One try to bring a head from `before` to `after`, with what belongs to the step.
+    pub(super) async fn step_head(
+        &self,
+        campaign: CampaignId,
+        shard: u32,
+        before: &Head,
+        after: &Head,
+        parts: Parts,
+    ) -> Result<Cas> {
+        let (mut statements, mut values) = (vec![self.sql.step.clone()], Vec::new());
+        values.push(vec![
+            bigint(after.revision),
+            blob(after.cursor.0.clone()),
+            blob(after.opener.clone()),
+            Some(CqlValue::Boolean(after.is_done)),
+            bigint(integer(after.rows)),
+            bigint(integer(after.scanned)),
+            bigint(integer(after.opened)),
+            blob(pack_counts(&after.ended)),
+            blob(campaign.0.0.to_vec()),
+            int(shard),
+            bigint(before.revision),
+            bigint(before.fence),
+        ]);
+        for (statement, bound) in parts {
+            statements.push(statement);
+            values.push(bound);
+        }
+        self.db.cas_all(statements, values).await
+    }
+
+    /// The epoch at which the slot of a shard is held here.
+    pub(super) fn epoch(&self, shard: u32) -> Option<i64> {
+        let epoch = self.held.epoch(Slot::of_shard(shard))?;
+        Some(integer(epoch.0))
+    }
+}
+
+/// Where a shard starts.
+fn first(cut: &Cut, shard: u32) -> Cursor {
+    match &cut.blocks {
+        None => Cursor(cut.range(shard).after.to_be_bytes().to_vec()),
+        Some(blocks) => {
+            let before = shard
+                .checked_sub(1)
+                .and_then(|n| blocks.ends.get(n as usize));
+            let block = before.copied().unwrap_or(0);
+            Cursor(Place { block, row: 0 }.pack())
+        }
+    }
+}
+
+fn read(columns: Columns) -> Result<Head> {
+    let (fence, revision, cursor, opener, is_done, is_closed, rows, scanned, opened, ended) =
+        columns;
+    let read = || {
+        Some(Head {
+            fence: fence?,
+            revision: revision?,
+            cursor: Cursor(cursor?),
+            opener: opener.unwrap_or_default(),
+            is_done: is_done?,
+            is_closed: is_closed?,
+            rows: rows?.unsigned_abs(),
+            scanned: scanned?.unsigned_abs(),
+            opened: opened?.unsigned_abs(),
+            ended: unpack_counts(&ended.unwrap_or_default())?,
+        })
+    };
+    read().ok_or_else(|| damaged("a head of campaign_shards"))
+}
+
+/// Nothing at all when there are none.
+pub(super) fn pack_counts(counts: &Counts) -> Vec<u8> {
+    let mut counts = *counts;
+    let mut out = Vec::with_capacity(12);
+    if counts.terminal() > 0 {
+        for outcome in Outcome::ALL {
+            put_number(&mut out, *counts.of(*outcome));
+        }
+    }
+    out
+}
+
+pub(super) fn unpack_counts(blob: &[u8]) -> Option<Counts> {
+    let (mut input, mut counts) = (Input(blob), Counts::default());
+    if !input.is_empty() {
+        for outcome in Outcome::ALL {
+            *counts.of(*outcome) = input.number()?;
+        }
+    }
+    input.is_empty().then_some(counts)
+}
+
+pub(super) fn integer(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+pub(super) fn bigint(number: i64) -> Option<CqlValue> {
+    Some(CqlValue::BigInt(number))
+}
+
+/// Of a number below 2³¹.
+pub(super) fn int(number: u32) -> Option<CqlValue> {
+    Some(CqlValue::Int(number as i32))
+}
+
+pub(super) fn blob(bytes: Vec<u8>) -> Option<CqlValue> {
+    Some(CqlValue::Blob(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_come_back() {
+        let counts = Counts {
+            delivered: 1 << 40,
+            dead: 3,
+            failed: 1,
+            ..Counts::default()
+        };
+        for counts in [Counts::default(), counts] {
+            assert_eq!(unpack_counts(&pack_counts(&counts)), Some(counts));
+        }
+        assert_eq!(unpack_counts(&[1, 2]), None);
+        assert_eq!(unpack_counts(&[0; 7]), None);
+    }
+}
