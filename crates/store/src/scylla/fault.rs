@@ -55,15 +55,12 @@ fn attempted(attempt: &RequestAttemptError, error: &ExecutionError) -> Error {
 }
 
 pub(super) fn connect(error: &NewSessionError) -> Error {
-    // It answers, and does not know the keyspace: no schema was ever applied.
+    // There is no such keyspace.
     if let NewSessionError::UseKeyspaceError(UseKeyspaceError::RequestError(
         RequestAttemptError::DbError(DbError::Invalid, _),
     )) = error
     {
-        return Error::OlderSchema {
-            found: 0,
-            known: super::schema::VERSION,
-        };
+        return super::schema::older(0);
     }
     Error::Unavailable(format!("no session with the cluster: {error}"))
 }

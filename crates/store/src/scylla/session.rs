@@ -4,6 +4,7 @@
 //! SERIAL, [`super::Consistency`]): whoever reads after an acknowledged write sees it, whichever node answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
@@ -37,6 +38,9 @@ pub(super) enum Kind {
     Cas,
 }
 
+/// Of a request's time, what a compare-and-set may take: so that there is time to read back what became of it.
+const CAS_SHARE: f32 = 0.6;
+
 /// What became of a compare-and-set.
 #[derive(Debug)]
 pub(super) enum Cas {
@@ -49,6 +53,7 @@ pub(super) struct Db {
     session: Session,
     serial: Consistency,
     room: Semaphore,
+    cas_timeout: Duration,
 }
 
 impl Db {
@@ -86,6 +91,7 @@ impl Db {
             session,
             serial,
             room: Semaphore::new(config.queue_max.max(1)),
+            cas_timeout: config.request_timeout.mul_f32(CAS_SHARE),
         })
     }
 
@@ -98,6 +104,9 @@ impl Db {
         let prepared = self.session.prepare(cql).await;
         let mut statement = prepared.map_err(|error| fault::prepare(&error))?;
         statement.set_is_idempotent(kind != Kind::Cas);
+        if kind == Kind::Cas {
+            statement.set_request_timeout(Some(self.cas_timeout));
+        }
         if kind == Kind::SerialRead {
             statement.set_consistency(self.serial);
         }
@@ -210,7 +219,8 @@ impl Db {
         values: impl BatchValues,
     ) -> Result<Cas> {
         let _room = self.room()?;
-        let batch = batch(statements, BatchType::Unlogged, false);
+        let mut batch = batch(statements, BatchType::Unlogged, false);
+        batch.set_request_timeout(Some(self.cas_timeout));
         let answer = self.session.batch(&batch, values).await;
         applied(answer.map_err(|error| fault::write(&error))?)
     }

@@ -2,5 +2,6 @@
 
 mod journal;
 mod keyspaces;
+mod schema;
 
 fanfare_store::contract_tests!(crate::keyspaces::open);
