@@ -4,3 +4,4 @@ mod journal;
 mod keyspaces;
 
 fanfare_store::contract_tests!(crate::keyspaces::open);
+fanfare_store::fleet_contract_tests!(crate::keyspaces::open);
