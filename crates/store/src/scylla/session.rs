@@ -4,6 +4,7 @@
 //! reads after an acknowledged write sees it, whichever node answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
@@ -37,6 +38,9 @@ pub(super) enum Kind {
     Cas,
 }
 
+/// Of a request's time, what a compare-and-set may take: so that there is time to read back what became of it.
+const CAS_SHARE: f32 = 0.6;
+
 /// What became of a compare-and-set.
 #[derive(Debug)]
 pub(super) enum Cas {
@@ -48,6 +52,7 @@ pub(super) enum Cas {
 pub(super) struct Db {
     session: Session,
     room: Semaphore,
+    cas_timeout: Duration,
 }
 
 impl Db {
@@ -83,6 +88,7 @@ impl Db {
         Ok(Db {
             session,
             room: Semaphore::new(config.queue_max.max(1)),
+            cas_timeout: config.request_timeout.mul_f32(CAS_SHARE),
         })
     }
 
@@ -95,6 +101,9 @@ impl Db {
         let prepared = self.session.prepare(cql).await;
         let mut statement = prepared.map_err(|error| fault::prepare(&error))?;
         statement.set_is_idempotent(kind != Kind::Cas);
+        if kind == Kind::Cas {
+            statement.set_request_timeout(Some(self.cas_timeout));
+        }
         if kind == Kind::SerialRead {
             statement.set_consistency(Consistency::LocalSerial);
         }
@@ -207,7 +216,8 @@ impl Db {
         values: impl BatchValues,
     ) -> Result<Cas> {
         let _room = self.room()?;
-        let batch = batch(statements, BatchType::Unlogged, false);
+        let mut batch = batch(statements, BatchType::Unlogged, false);
+        batch.set_request_timeout(Some(self.cas_timeout));
         let answer = self.session.batch(&batch, values).await;
         applied(answer.map_err(|error| fault::write(&error))?)
     }

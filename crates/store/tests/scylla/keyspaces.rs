@@ -53,7 +53,7 @@ impl Loan {
     }
 }
 
-fn config(nodes: Vec<String>, keyspace: &str) -> Config {
+pub(crate) fn config(nodes: Vec<String>, keyspace: &str) -> Config {
     Config {
         replication: "{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}".to_owned(),
         request_timeout: Duration::from_secs(60),
@@ -122,6 +122,59 @@ async fn make(nodes: &[String]) -> String {
 async fn session(nodes: &[String]) -> Session {
     let session = SessionBuilder::new().known_nodes(nodes).build().await;
     session.expect("the server answers")
+}
+
+/// A keyspace of a test's own, without tables yet.
+pub(crate) struct Raw {
+    session: Session,
+    config: Config,
+}
+
+impl Raw {
+    /// It does not exist afterwards.
+    pub(crate) async fn new(keyspace: &str) -> Raw {
+        let nodes = nodes().await;
+        let keyspace = format!("{keyspace}_{}", std::process::id());
+        let raw = Raw {
+            session: session(&nodes).await,
+            config: config(nodes, &keyspace),
+        };
+        raw.drop().await;
+        raw
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) async fn make(&self) {
+        let Config {
+            keyspace,
+            replication,
+            ..
+        } = &self.config;
+        self.ddl(&format!(
+            "CREATE KEYSPACE {keyspace} WITH replication = {replication}"
+        ))
+        .await;
+    }
+
+    /// In this keyspace.
+    pub(crate) async fn run(&self, statement: &str) {
+        let used = self.session.use_keyspace(&self.config.keyspace, true).await;
+        used.expect("it is there");
+        self.ddl(statement).await;
+    }
+
+    pub(crate) async fn drop(&self) {
+        self.ddl(&format!("DROP KEYSPACE IF EXISTS {}", self.config.keyspace))
+            .await;
+    }
+
+    async fn ddl(&self, statement: &str) {
+        let done = self.session.query_unpaged(statement, ()).await;
+        done.expect("the server changes its schema");
+    }
 }
 
 /// Truncates every table that has a row, or may have had one that matters.

@@ -2,6 +2,7 @@
 
 mod journal;
 mod keyspaces;
+mod schema;
 
 fanfare_store::contract_tests!(crate::keyspaces::open);
 fanfare_store::fleet_contract_tests!(crate::keyspaces::open);
