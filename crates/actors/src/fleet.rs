@@ -42,7 +42,8 @@ impl FleetHandle {
         FleetHandle::new(Tenure::alone(), Held::all())
     }
 
-    fn new(tenure: Arc<Tenure>, held: Held) -> Self {
+    fn new(tenure: Arc<Tenure>, mut held: Held) -> Self {
+        held.tell(&tenure);
         FleetHandle(Arc::new(Shared {
             tenure,
             held: RwLock::new(held),

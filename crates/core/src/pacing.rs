@@ -8,7 +8,7 @@
 
 use std::time::Duration;
 
-use fanfare_types::Timestamp;
+use fanfare_types::{Portion, Timestamp};
 
 /// What the bucket holds at most: a tenth of a second's worth.
 const SLICE: Duration = Duration::from_millis(100);
@@ -16,23 +16,30 @@ const SLICE: Duration = Duration::from_millis(100);
 /// From half to the whole rate in about half this time.
 const RECOVERY: Duration = Duration::from_secs(60);
 
-/// Slowest rate, in pushes a second.
-const RATE_MIN: u64 = 1;
+/// What part of a quota is this node's may change.
+const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// Thousandths of a push, so that slow rates add up exactly over milliseconds.
-const WHOLE: u64 = 1000;
+/// Slowest rate, in thousandths of a push a second.
+const RATE_MIN: u64 = 1_000;
+
+/// Millionths of a push, so that slow rates, and parts of them, add up exactly over milliseconds.
+const WHOLE: u64 = 1_000_000;
 
 #[derive(Clone, Debug)]
 pub struct Pacing {
-    /// Pushes a second; `None` when the provider has no such quota.
+    /// The project's quota in pushes a second, of all nodes together; `None` when the provider has no such quota.
+    quota: Option<u32>,
+    /// What part of it is this node's.
+    portion: Portion,
+    /// This node's part, in thousandths of a push a second; so are all rates below.
     rate_max: Option<u64>,
     /// Without a quota: how far a lowered rate climbs before it is none again.
     climbs_to: Option<u64>,
-    /// Present rate, in pushes a second.
+    /// Present rate.
     rate: u64,
     /// What leaves, without a quota.
     sent: Sent,
-    /// Thousandths of pushes that may leave now.
+    /// Millionths of pushes that may leave now.
     credit: u64,
     refilled_at: Timestamp,
     recovered_at: Timestamp,
@@ -50,8 +57,12 @@ struct Sent {
 impl Pacing {
     /// `rate_max` in pushes a second.
     pub fn new(rate_max: Option<u32>) -> Self {
-        let rate_max = rate_max.map(|rate| u64::from(rate).max(RATE_MIN));
+        let portion = Portion::WHOLE;
+        let quota = rate_max;
+        let rate_max = part(quota, portion);
         Pacing {
+            quota,
+            portion,
             rate_max,
             climbs_to: None,
             rate: rate_max.unwrap_or(0),
@@ -65,7 +76,20 @@ impl Pacing {
 
     /// Another quota from now on. A rate that was lowered by throttling stays low and recovers towards it.
     pub fn set_rate_max(&mut self, rate_max: Option<u32>, now: Timestamp) {
-        let rate_max = rate_max.map(|rate| u64::from(rate).max(RATE_MIN));
+        self.quota = rate_max;
+        self.set_part(now);
+    }
+
+    /// This node's part of the quota is another from now on.
+    pub fn set_portion(&mut self, portion: Portion, now: Timestamp) {
+        if portion != self.portion {
+            self.portion = portion;
+            self.set_part(now);
+        }
+    }
+
+    fn set_part(&mut self, now: Timestamp) {
+        let rate_max = part(self.quota, self.portion);
         if rate_max == self.rate_max {
             return;
         }
@@ -122,7 +146,8 @@ impl Pacing {
             if self.rate_max.is_none() {
                 self.climbs_to = Some(self.rate.saturating_mul(2));
             }
-            self.rate = (self.rate / 2).max(RATE_MIN);
+            let least = self.rate_max.map_or(RATE_MIN, |most| most.min(RATE_MIN));
+            self.rate = (self.rate / 2).max(least);
             self.credit = 0;
         }
         self.paused_until = Some(self.paused_until.map_or(until, |before| before.max(until)));
@@ -140,8 +165,9 @@ impl Pacing {
         if self.ceiling().is_none() || self.credit >= WHOLE {
             return None;
         }
-        // A slice's worth at once, or the next single push at slow rates.
-        let next_push = Duration::from_millis((WHOLE - self.credit).div_ceil(self.rate.max(1)));
+        // A slice's worth at once, or the next single push at slow rates; a node without slots asks again.
+        let next_push = (WHOLE - self.credit).div_ceil(self.rate.max(1));
+        let next_push = Duration::from_millis(next_push).min(WAIT_MAX);
         Some(self.refilled_at + next_push.max(SLICE / 2))
     }
 
@@ -183,9 +209,15 @@ impl Sent {
         self.now = self.now.saturating_add(count);
     }
 
+    /// In thousandths.
     fn a_second(&self) -> u64 {
-        self.now.max(self.before)
+        self.now.max(self.before).saturating_mul(1_000)
     }
+}
+
+/// A quota is 1 a second at least; a part of it may be less.
+fn part(quota: Option<u32>, portion: Portion) -> Option<u64> {
+    quota.map(|quota| portion.of(quota.max(1)))
 }
 
 fn millis(time: Duration) -> u64 {
@@ -194,6 +226,8 @@ fn millis(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use fanfare_types::Tenure;
+
     use super::*;
 
     const START: Timestamp = Timestamp(1_000_000);
@@ -226,6 +260,32 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn nodes_keep_a_quota_together() {
+        let tenure = Tenure::none();
+        let mut all = 0;
+        for slots in [22, 21, 21] {
+            tenure.set_slots(slots);
+            let mut pacing = Pacing::new(Some(10));
+            pacing.set_portion(tenure.portion(), START);
+            pacing.take(1, START);
+            all += run(&mut pacing, START, 60).iter().sum::<usize>();
+        }
+        assert!((580..=620).contains(&all), "{all}");
+        let mut pacing = Pacing::new(Some(10));
+        tenure.set_slots(0);
+        pacing.set_portion(tenure.portion(), START);
+        pacing.take(1, START);
+        let later = START + Duration::from_secs(60);
+        assert_eq!(pacing.allowance(later), 0);
+        assert!(
+            pacing.wake_at(later).is_some_and(|at| at > later),
+            "it asks again"
+        );
+        pacing.set_portion(Portion::WHOLE, later);
+        assert_eq!(pacing.allowance(later + Duration::from_secs(1)), 1);
     }
 
     #[test]

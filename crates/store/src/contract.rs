@@ -15,11 +15,32 @@ pub mod campaigns;
 pub mod devices;
 pub mod facts;
 pub mod fixtures;
+pub mod fleet;
 pub mod listing;
 pub mod outcomes;
 pub mod recovery;
 
 pub use campaigns::{audiences, chunks, endings, steering, uploads};
+
+/// The cases of a store that is shared: what [`contract_tests!`](crate::contract_tests) is for all others.
+#[macro_export]
+macro_rules! fleet_contract_tests {
+    ($open:path) => {
+        $crate::contract_tests!($open, fleet: [
+            a_census_has_every_slot_and_who_joined,
+            a_beat_follows_the_one_before_and_may_be_said_twice,
+            who_is_buried_hears_so_and_who_beats_is_not_buried,
+            of_a_burial_and_a_beat_one_comes_first,
+            slots_are_claimed_together_and_each_at_its_next_epoch,
+            a_released_slot_is_free_at_its_epoch,
+            racing_claims_have_one_winner,
+            a_slot_is_not_taken_up_at_an_epoch_that_is_over,
+            what_is_told_is_heard_by_all_others_where_they_listen,
+            who_has_heard_is_known_to_the_teller,
+            alone_there_is_nobody_to_tell,
+        ]);
+    };
+}
 
 /// Makes one `#[test]` of each case. `$open` is an async function that returns an empty `Arc<dyn Store>` and
 /// whatever must live as long as it. The calling crate needs `tokio` with `macros` and `rt-multi-thread`.

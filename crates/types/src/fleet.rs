@@ -10,7 +10,7 @@ mod census;
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
@@ -104,10 +104,11 @@ impl fmt::Display for NodeId {
 pub struct Epoch(pub u64);
 
 /// Until when this node may hand anything over: as long as no other node can have taken it for dead, and as it has
-/// heard what the others said. Asked before each hand-over.
+/// heard what the others said; and what part of the fleet's rates is its own. Asked before each hand-over.
 #[derive(Debug)]
 pub struct Tenure {
     until: AtomicU64,
+    slots: AtomicU8,
 }
 
 impl Tenure {
@@ -115,6 +116,7 @@ impl Tenure {
     pub fn alone() -> Arc<Self> {
         Arc::new(Tenure {
             until: AtomicU64::new(u64::MAX),
+            slots: AtomicU8::new(Slot::COUNT),
         })
     }
 
@@ -122,6 +124,7 @@ impl Tenure {
     pub fn none() -> Arc<Self> {
         Arc::new(Tenure {
             until: AtomicU64::new(0),
+            slots: AtomicU8::new(0),
         })
     }
 
@@ -132,6 +135,31 @@ impl Tenure {
 
     pub fn is_over(&self, now: Timestamp) -> bool {
         now.as_millis() >= self.until.load(Ordering::Acquire)
+    }
+
+    /// It holds so many slots now.
+    pub fn set_slots(&self, slots: usize) {
+        let slots = u8::try_from(slots).unwrap_or(Slot::COUNT);
+        self.slots.store(slots.min(Slot::COUNT), Ordering::Release);
+    }
+
+    /// This node's part of a rate that the fleet keeps together.
+    pub fn portion(&self) -> Portion {
+        Portion(self.slots.load(Ordering::Acquire))
+    }
+}
+
+/// What part of the fleet's rates one node may use: as many of [`Slot::COUNT`] parts as it holds slots. No slot has two
+/// holders, so all parts together are never more than the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Portion(u8);
+
+impl Portion {
+    pub const WHOLE: Portion = Portion(Slot::COUNT);
+
+    /// In thousandths a second, of so many whole ones a second.
+    pub fn of(self, rate: u32) -> u64 {
+        u64::from(rate) * 1_000 * u64::from(self.0) / u64::from(Slot::COUNT)
     }
 }
 
@@ -191,5 +219,20 @@ mod tests {
         tenure.extend(Timestamp(10));
         assert!(!tenure.is_over(Timestamp(9)) && tenure.is_over(Timestamp(10)));
         assert!(!Tenure::alone().is_over(Timestamp(u64::MAX - 1)));
+    }
+
+    #[test]
+    fn all_portions_together_are_the_whole() {
+        let tenure = Tenure::none();
+        for held in [[22, 21, 21], [64, 0, 0], [1, 31, 32]] {
+            let parts = held.map(|slots| {
+                tenure.set_slots(slots);
+                tenure.portion().of(100)
+            });
+            let sum: u64 = parts.iter().sum();
+            assert!((99_990..=100_000).contains(&sum), "{parts:?}");
+        }
+        assert_eq!(Tenure::alone().portion(), Portion::WHOLE);
+        assert_eq!(Portion::WHOLE.of(u32::MAX), u64::from(u32::MAX) * 1_000);
     }
 }

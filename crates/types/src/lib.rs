@@ -32,7 +32,7 @@ pub use delivery::{Delivery, Finished, Live, Progress};
 pub use device::{Device, DeviceRef, Status};
 pub use facts::{Facts, Failing};
 pub use filter::{DeviceView, Filter};
-pub use fleet::{Census, Epoch, Hold, Lease, Node, NodeId, Slot, Tenure};
+pub use fleet::{Census, Epoch, Hold, Lease, Node, NodeId, Portion, Slot, Tenure};
 pub use ids::{AppId, CampaignId, DeviceId, NotificationId, UserId};
 pub use losses::{Losses, OnLoss};
 pub use message::Message;

@@ -4,13 +4,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::Timestamp;
+use crate::{Portion, Timestamp};
 
 /// What may leave late is made up for this long, and no longer: 1 % of the 5 s in which a rate is kept.
 const SLACK: Duration = Duration::from_millis(50);
 
-/// Thousandths of a push, so that slow rates add up exactly over milliseconds.
-const WHOLE: u64 = 1000;
+/// Millionths of a push, so that slow rates, and parts of them, add up exactly over milliseconds.
+const WHOLE: u64 = 1_000_000;
+
+/// What part of a rate is this node's may change: in milliseconds.
+const WAIT_MAX: u64 = 1_000;
 
 /// A token bucket. Time is told, never read; one that goes back earns nothing.
 #[derive(Debug)]
@@ -22,8 +25,10 @@ pub struct Pace {
 
 #[derive(Debug)]
 struct Bucket {
-    /// Pushes a second; `None` for no limit.
+    /// Pushes a second, of all nodes together; `None` for no limit.
     rate: Option<u32>,
+    /// What part of that is this node's.
+    portion: Portion,
     credit: u64,
     filled_at: Timestamp,
 }
@@ -33,6 +38,7 @@ impl Pace {
         Pace {
             bucket: Mutex::new(Bucket {
                 rate,
+                portion: Portion::WHOLE,
                 credit: 0,
                 filled_at: Timestamp::default(),
             }),
@@ -40,8 +46,22 @@ impl Pace {
         }
     }
 
+    /// Of all nodes together.
     pub fn rate(&self) -> Option<u32> {
         self.lock().rate
+    }
+
+    /// Of this node, in thousandths of a push a second.
+    pub fn thousandths(&self) -> Option<u64> {
+        self.lock().thousandths()
+    }
+
+    /// This node's part is another from now on.
+    pub fn set_portion(&self, portion: Portion, now: Timestamp) {
+        let mut bucket = self.lock();
+        bucket.fill(now);
+        bucket.portion = portion;
+        bucket.credit = bucket.credit.min(bucket.credit_max());
     }
 
     /// Another rate from now on; what was earned at the old one stays, within the new one's bounds.
@@ -84,10 +104,12 @@ impl Pace {
     /// When the next one may leave; `None` when one may now.
     pub fn wake_at(&self, now: Timestamp) -> Option<Timestamp> {
         let mut bucket = self.lock();
-        let rate = u64::from(bucket.rate?);
+        let rate = bucket.thousandths()?;
         bucket.fill(now);
         let missing = WHOLE.checked_sub(bucket.credit).filter(|some| *some > 0)?;
-        Some(now + Duration::from_millis(missing.div_ceil(rate.max(1))))
+        // A node without slots has none of it, and asks again.
+        let wait = missing.div_ceil(rate.max(1)).min(WAIT_MAX);
+        Some(now + Duration::from_millis(wait))
     }
 
     fn lock(&self) -> MutexGuard<'_, Bucket> {
@@ -98,20 +120,24 @@ impl Pace {
 
 impl Bucket {
     fn fill(&mut self, now: Timestamp) {
-        let Some(rate) = self.rate else {
+        let Some(rate) = self.thousandths() else {
             self.filled_at = now;
             return;
         };
         let millis = u64::try_from(now.since(self.filled_at).as_millis()).unwrap_or(u64::MAX);
-        let earned = u64::from(rate).saturating_mul(millis);
+        let earned = rate.saturating_mul(millis);
         self.credit = self.credit.saturating_add(earned).min(self.credit_max());
         self.filled_at = now.max(self.filled_at);
     }
 
     fn credit_max(&self) -> u64 {
         let slack = u64::try_from(SLACK.as_millis()).unwrap_or(u64::MAX);
-        self.rate
-            .map_or(0, |rate| WHOLE + u64::from(rate).saturating_mul(slack))
+        let rate = self.thousandths();
+        rate.map_or(0, |rate| WHOLE + rate.saturating_mul(slack))
+    }
+
+    fn thousandths(&self) -> Option<u64> {
+        self.rate.map(|rate| self.portion.of(rate))
     }
 }
 
@@ -143,6 +169,28 @@ mod tests {
             .filter(|at| pace.try_take(Timestamp(*at)))
             .count();
         assert_eq!(taken, 30);
+    }
+
+    #[test]
+    fn parts_of_a_rate_add_up() {
+        let tenure = crate::Tenure::none();
+        let paces = [22, 21, 21].map(|slots| {
+            tenure.set_slots(slots);
+            let pace = Pace::new(Some(5));
+            pace.set_portion(tenure.portion(), Timestamp(0));
+            pace
+        });
+        let taken = (1..=60_000).map(|at| {
+            let taken = paces.iter().filter(|pace| pace.try_take(Timestamp(at)));
+            taken.count()
+        });
+        let taken: usize = taken.sum();
+        assert!((298..=300).contains(&taken), "{taken}");
+        let pace = Pace::new(Some(5));
+        tenure.set_slots(0);
+        pace.set_portion(tenure.portion(), Timestamp(0));
+        assert!(!pace.try_take(Timestamp(60_000)));
+        assert_eq!(pace.wake_at(Timestamp(60_000)), Some(Timestamp(61_000)));
     }
 
     #[test]

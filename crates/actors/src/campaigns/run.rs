@@ -15,13 +15,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fanfare_core::admission::Admission;
-use fanfare_core::campaign::run::{Aim, Effect, End, Failed, Opened};
+use fanfare_core::campaign::run::{Aim, Effect, End, Failed, Finished, Opened};
 use fanfare_core::campaign::{self, Again};
 use fanfare_store::Store;
 use fanfare_store::campaigns::{Cursor, OpenChunk, StoredCampaign};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::{
-    AppId, CampaignId, CampaignState, Clock, Delivery, NotificationId, OnLoss, Pace, Run, Timestamp,
+    AppId, CampaignId, CampaignState, Clock, Delivery, NotificationId, OnLoss, Pace, Run, Slot,
+    Timestamp,
 };
 use ractor::{Actor, ActorProcessingErr, ActorRef, SupervisionEvent};
 
@@ -77,6 +78,8 @@ pub(crate) enum Msg {
     Recorded(Vec<NotificationId>, u64),
     /// A delivery was lost.
     Lost,
+    /// This node holds other slots.
+    Moved,
     /// Paused, cancelled, or nothing of that.
     Look,
     /// Recipients it may have in memory.
@@ -85,10 +88,10 @@ pub(crate) enum Msg {
     Feed,
     Wake,
     /// Whether it is written that it has ended.
-    Finished(Result<bool, Failed>),
+    Finished(Result<Finished, Failed>),
 }
 
-failpoints!("campaign", Msg: Begin, Found, Loaded, Chunks, Page, Opened, Recorded, Lost, Look, Share, Feed, Wake,
+failpoints!("campaign", Msg: Begin, Found, Loaded, Chunks, Page, Opened, Recorded, Lost, Moved, Look, Share, Feed, Wake,
     Finished);
 
 pub(crate) struct State {
@@ -231,7 +234,8 @@ impl State {
             run.cancel();
         }
         let shared = Shared::of(record, stored.standing.expires_at);
-        let running = Running::new(run, myself.clone(), now);
+        let is_part = self.args.ways.limits.rest.is_some();
+        let running = Running::new(run, myself.clone(), is_part, now);
         // From here on whoever pauses or cancels it finds it; what was written before is read again.
         self.args.ways.runs.enter(&running);
         let core = campaign::Run::new(self.args.ways.limits.clone(), aim, 0);
@@ -258,7 +262,8 @@ impl State {
             return;
         };
         let run = &present.running.run;
-        let window = campaign::window(self.share, run.pace.rate(), run.aside());
+        let rate = run.pace.thousandths().map(|rate| rate.div_ceil(1_000));
+        let window = campaign::window(self.share, rate, run.aside());
         present.core.on_window(window, now, &mut self.effects);
         present.feed(&self.args, now, myself);
         let mut over = None;
@@ -328,17 +333,26 @@ impl Present {
                 }
             }
             Msg::Lost if !self.core.is_withdrawn() => {
-                tracing::warn!(campaign = %args.id, "deliveries left memory unsent, the campaign begins again");
+                // With a slot that is lost its deliveries go.
+                if self.holds_all(args) {
+                    tracing::warn!(campaign = %args.id, "deliveries left memory unsent, the campaign begins again");
+                }
                 self.core.on_lost(now, effects);
             }
+            Msg::Moved if !self.core.is_withdrawn() => self.core.on_lost(now, effects),
             Msg::Wake => {
                 let is_held = self.core.is_withdrawn() && self.is_held();
                 self.core.on_wake(is_held, now, effects);
             }
             Msg::Finished(finished) => self.core.on_finished(finished, now, effects),
             Msg::Feed => self.is_feed_timed = false,
-            Msg::Lost | Msg::Look | Msg::Begin | Msg::Found(_) | Msg::Share(_) => {}
+            Msg::Lost | Msg::Moved | Msg::Look | Msg::Begin | Msg::Found(_) | Msg::Share(_) => {}
         }
+    }
+
+    fn holds_all(&self, args: &Args) -> bool {
+        let mut slots = self.cursors.keys().map(|shard| Slot::of_shard(*shard));
+        slots.all(|slot| args.ways.fleet.hold(slot).is_some())
     }
 
     /// What waits here goes with a withdrawn run; the rest is told by its own end.

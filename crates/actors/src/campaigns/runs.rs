@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use fanfare_core::campaign::{Found, Ledger};
+use fanfare_core::campaign::{Found, Ledger, Pulse};
 use fanfare_store::campaigns::StoredCampaign;
 use fanfare_types::{Audience, CampaignId, NotificationId, Run, Timestamp};
 use parking_lot::Mutex;
@@ -23,16 +23,24 @@ pub(crate) struct Running {
     /// One lock for all of it, so that a look sees one moment.
     pub(super) ledger: Mutex<Ledger>,
     actor: ActorRef<Msg>,
+    /// Other nodes run other parts of the campaign: how fast they go together.
+    pulse: Option<Mutex<Pulse>>,
     /// Of the standing that the rate is from.
     rated_by: Mutex<u64>,
 }
 
 impl Running {
-    pub(super) fn new(run: Arc<Run>, actor: ActorRef<Msg>, now: Timestamp) -> Arc<Self> {
+    pub(super) fn new(
+        run: Arc<Run>,
+        actor: ActorRef<Msg>,
+        is_part: bool,
+        now: Timestamp,
+    ) -> Arc<Self> {
         Arc::new(Running {
             run,
             ledger: Mutex::new(Ledger::new(now)),
             actor,
+            pulse: is_part.then(Mutex::default),
             rated_by: Mutex::new(0),
         })
     }
@@ -90,6 +98,14 @@ impl Runs {
         }
     }
 
+    /// This node holds other slots: each run begins again with what is its part now.
+    pub(crate) fn moved(&self) {
+        for running in self.0.iter() {
+            // One that died reads everything anew.
+            drop(running.actor.cast(Msg::Moved));
+        }
+    }
+
     /// Of these chunks outcomes became durable, so many together.
     pub(crate) fn recorded(&self, id: CampaignId, chunks: Vec<NotificationId>, ended: u64) {
         if let Some(running) = self.get(id) {
@@ -101,7 +117,18 @@ impl Runs {
     /// A campaign that was read from the store, with what memory knows better.
     pub(super) fn view(&self, stored: StoredCampaign, now: Timestamp) -> CampaignView {
         let running = self.get(stored.record.id);
-        let look = running.and_then(|running| running.ledger.lock().look(now));
+        let look = running.and_then(|running| {
+            let mut look = running.ledger.lock().look(now)?;
+            if let Some(pulse) = &running.pulse {
+                // What other nodes did since the run began is in the store alone.
+                let in_flight = look.found.ended.in_flight;
+                look.found = found(&stored);
+                let ended = look.found.ended.terminal();
+                look.rate = pulse.lock().on_look(ended, now).unwrap_or(look.rate);
+                look.found.ended.in_flight = in_flight;
+            }
+            Some(look)
+        });
         CampaignView::of(stored, look)
     }
 }

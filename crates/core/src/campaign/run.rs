@@ -35,6 +35,9 @@ pub struct Limits {
     pub look_every: Duration,
     /// How often a run without room looks whether some of what it holds was set aside. Default 500 ms.
     pub look_for_room: Duration,
+    /// Among several nodes each runs the part of a campaign that is its own: how often one that has done it looks whether
+    /// the others have. `None`, the default: there are no others.
+    pub rest: Option<Duration>,
 }
 
 impl Default for Limits {
@@ -46,6 +49,7 @@ impl Default for Limits {
             retry_delay_max: Duration::from_secs(5),
             look_every: Duration::from_millis(20),
             look_for_room: Duration::from_millis(500),
+            rest: None,
         }
     }
 }
@@ -90,7 +94,7 @@ pub enum Effect {
     Open {
         shard: u32,
     },
-    /// Everything has ended: write so, if the store says so, too.
+    /// Everything of this node's part has ended: write so of the campaign, if the store says so of all of it.
     Finish,
     /// Withdraw what the run has handed on.
     Withdraw,
@@ -103,7 +107,18 @@ pub enum Effect {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failed;
 
-/// What [`Effect::Load`] found.
+/// What became of an [`Effect::Finish`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finished {
+    /// The campaign is over.
+    All,
+    /// This node's part is; other nodes have not done theirs.
+    Own,
+    /// The store knows of more, or the campaign is paused by now.
+    Neither,
+}
+
+/// What [`Effect::Load`] found: of this node's part.
 #[derive(Clone, Debug)]
 pub struct Loaded {
     /// Numbers of the shards, and whether they were read to their end.
@@ -157,6 +172,8 @@ enum Stage {
     Recovering,
     Reading,
     Finishing,
+    /// Waits for other nodes until then.
+    Resting(Timestamp),
     /// Ends so as soon as nothing of it is with anybody.
     Withdrawn(End),
     Over,
@@ -285,7 +302,8 @@ impl Run {
         }
     }
 
-    /// Deliveries were lost to a crash, or to a pool that is not there: all of it begins again from the store.
+    /// Deliveries were lost to a crash, or to a pool that is not there; or another part of the campaign is this node's
+    /// now: all of it begins again from the store.
     pub fn on_lost(&mut self, now: Timestamp, effects: &mut Vec<Effect>) {
         self.withdraw(End::Again, effects);
         self.pump(now, effects);
@@ -306,18 +324,20 @@ impl Run {
 
     pub fn on_finished(
         &mut self,
-        finished: Result<bool, Failed>,
+        finished: Result<Finished, Failed>,
         now: Timestamp,
         effects: &mut Vec<Effect>,
     ) {
         self.tasks -= 1;
         let finished = self.settled(finished, now);
         if self.stage == Stage::Finishing {
-            match finished {
-                Some(true) => self.over(End::Finished, effects),
-                // The store knows of more, or the campaign is paused by now.
-                Some(false) => self.withdraw(End::Again, effects),
-                None => self.stage = Stage::Reading,
+            match (finished, self.limits.rest) {
+                (Some(Finished::All), _) => self.over(End::Finished, effects),
+                (Some(Finished::Own), Some(rest)) => self.stage = Stage::Resting(now + rest),
+                (Some(Finished::Own | Finished::Neither), _) => {
+                    self.withdraw(End::Again, effects);
+                }
+                (None, _) => self.stage = Stage::Reading,
             }
         }
         self.pump(now, effects);
@@ -388,6 +408,8 @@ impl Run {
         match self.stage {
             Stage::Over | Stage::Finishing => {}
             Stage::Withdrawn(_) => self.wake_at(now + self.limits.look_every, effects),
+            Stage::Resting(until) if now < until => self.wake_at(until, effects),
+            Stage::Resting(_) => self.finish(effects),
             _ if now < self.paused_until => self.wake_at(self.paused_until, effects),
             Stage::Loading => self.task(Effect::Load, effects),
             Stage::Recovering => self.recover(effects),
@@ -425,13 +447,16 @@ impl Run {
             return;
         }
         match self.aim {
-            Aim::Cancel => self.over(End::Finished, effects),
-            Aim::Send if self.shards.are_done() => {
-                self.stage = Stage::Finishing;
-                self.task(Effect::Finish, effects);
-            }
+            Aim::Cancel if self.limits.rest.is_none() => self.over(End::Finished, effects),
+            Aim::Cancel => self.finish(effects),
+            Aim::Send if self.shards.are_done() => self.finish(effects),
             Aim::Send => {}
         }
+    }
+
+    fn finish(&mut self, effects: &mut Vec<Effect>) {
+        self.stage = Stage::Finishing;
+        self.task(Effect::Finish, effects);
     }
 
     fn chunk(&self) -> usize {

@@ -52,7 +52,7 @@ fn part(room: Room) -> usize {
 
 /// Its window at its rate, and beside it those that were set `aside`: whoever waits for minutes for one device's sake
 /// keeps no room that others could use, up to all that the campaign may have.
-pub fn window(share: Share, rate: Option<u32>, aside: usize) -> usize {
+pub fn window(share: Share, rate: Option<u64>, aside: usize) -> usize {
     let ahead = rate.map(|rate| usize::try_from(rate).unwrap_or(usize::MAX));
     let ahead = ahead.map(|rate| rate.saturating_mul(RATE_AHEAD).max(AHEAD_MIN));
     let window = ahead.map_or(share.window, |ahead| share.window.min(ahead));

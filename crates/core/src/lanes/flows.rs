@@ -150,9 +150,9 @@ impl Flows {
         let thousandths = flows
             .map(|flow| {
                 let waiting = flow.queue.len().saturating_mul(1_000);
-                let rate = flow.run.as_ref().and_then(|run| run.pace.rate());
+                let rate = flow.run.as_ref().and_then(|run| run.pace.thousandths());
                 let millis = u64::try_from(LOOK_AGAIN.as_millis()).unwrap_or(u64::MAX);
-                let at_once = rate.map_or(u64::MAX, |rate| u64::from(rate).saturating_mul(millis));
+                let at_once = rate.map_or(u64::MAX, |rate| rate.saturating_mul(millis) / 1_000);
                 waiting.min(usize::try_from(at_once).unwrap_or(usize::MAX))
             })
             .fold(0_usize, usize::saturating_add);

@@ -40,6 +40,7 @@ impl Pool {
             Allowance::Probe => true,
             Allowance::Nothing => return,
         };
+        self.pacing.set_portion(world.tenure.portion(), now);
         let paced = self.allowance(now);
         let mut budget = Budget {
             pushes: if is_probe { paced.min(1) } else { paced },

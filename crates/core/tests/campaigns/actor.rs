@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fanfare_core::campaign::run::{
-    self, Aim, Effect, End, Failed, Limits, Loaded, OpenChunk, Opened,
+    self, Aim, Effect, End, Failed, Finished, Limits, Loaded, OpenChunk, Opened,
 };
 use fanfare_core::campaign::{self, Found, Ledger};
 use fanfare_core::dispatch;
@@ -30,7 +30,7 @@ pub(crate) enum Msg {
     Recorded(Vec<NotificationId>, u64),
     Lost,
     Wake,
-    Finished(Result<bool, Failed>),
+    Finished(Result<Finished, Failed>),
 }
 
 /// Shards with their cursors, and the campaign as it stood after they were read.

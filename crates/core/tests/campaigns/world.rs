@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::admission::{self, Admission};
-use fanfare_core::campaign::run::{Effect, Failed, Limits};
+use fanfare_core::campaign::run::{Effect, Failed, Finished, Limits};
 use fanfare_core::campaign::{self, Again, Command, Known, Ledger, Plan, Sight, plan};
 use fanfare_types::{
     AppId, CampaignId, CampaignState, Delivery, Live, NotificationId, Outcome, Run, Standing,
@@ -448,14 +448,18 @@ impl World {
         }
     }
 
-    fn finish(&mut self) -> bool {
+    fn finish(&mut self) -> Finished {
         let found = self.store.found();
         if !self.store.is_scanned() || found.opened > found.ended.terminal() {
-            return false;
+            return Finished::Neither;
         }
-        match campaign::finish(&self.store.standing, self.now) {
+        let is_over = match campaign::finish(&self.store.standing, self.now) {
             Some(next) => self.store.change(&next),
             None => self.store.standing.state == CampaignState::Completed,
+        };
+        match is_over {
+            true => Finished::All,
+            false => Finished::Neither,
         }
     }
 

@@ -39,6 +39,10 @@ impl Drop for Loan {
 }
 
 impl Loan {
+    pub fn keyspace(&self) -> &str {
+        &self.keyspace
+    }
+
     /// Another session on the same tables is another node.
     pub(crate) fn config(&self, nodes: Vec<String>) -> Config {
         Config {
@@ -173,7 +177,7 @@ impl Raw {
     }
 }
 
-/// Truncates every table that has a row.
+/// Truncates every table that has a row, or may have had one that matters.
 async fn empty(nodes: &[String], keyspace: &str) {
     let session = session(nodes).await;
     let tables = "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ?";
@@ -188,7 +192,9 @@ async fn empty(nodes: &[String], keyspace: &str) {
         async move {
             let any = format!("SELECT * FROM {keyspace}.{table} LIMIT 1");
             let any = session.query_unpaged(any, ()).await?.into_rows_result();
-            if any.expect("rows").rows_num() > 0 {
+            // A bucket that was removed hides what is inserted at the time of its notification: long ago, in tests.
+            let has_removed = table == "journal";
+            if has_removed || any.expect("rows").rows_num() > 0 {
                 let truncate = format!("TRUNCATE {keyspace}.{table}");
                 session.query_unpaged(truncate, ()).await?;
             }

@@ -5,3 +5,4 @@ mod keyspaces;
 mod schema;
 
 fanfare_store::contract_tests!(crate::keyspaces::open);
+fanfare_store::fleet_contract_tests!(crate::keyspaces::open);

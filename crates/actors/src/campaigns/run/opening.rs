@@ -212,7 +212,7 @@ impl Present {
             self.cursors = cursors.collect();
             Loaded {
                 shards: shards.iter().map(|s| (s.number, s.is_done)).collect(),
-                left: self.left(),
+                left: shards.iter().map(|shard| shard.left).sum(),
             }
         });
         self.core.on_loaded(loaded, now, effects);
@@ -226,6 +226,8 @@ impl Present {
         effects: &mut Vec<Effect>,
     ) {
         let standing = &stored.standing;
+        let portion = self.fleet.tenure().portion();
+        self.running.run.pace.set_portion(portion, now);
         self.running.set_rate(standing.revision, standing.rate, now);
         match standing.state {
             CampaignState::Running => {}
@@ -237,13 +239,6 @@ impl Present {
         }
         self.running.ledger.lock().begin(runs::found(&stored));
         *self.stored = stored;
-    }
-
-    fn left(&self) -> u64 {
-        self.stored
-            .scan
-            .opened
-            .saturating_sub(self.stored.counts.terminal())
     }
 
     /// What former runs left.

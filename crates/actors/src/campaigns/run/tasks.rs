@@ -2,15 +2,17 @@
 
 use std::future::ready;
 
-use fanfare_core::campaign::{self, run::Failed};
+use fanfare_core::campaign;
+use fanfare_core::campaign::run::{Failed, Finished};
 use fanfare_store::campaigns::{OpenChunk, Shard, StoredCampaign};
-use fanfare_types::{CampaignState, NotificationId};
+use fanfare_types::{CampaignState, NotificationId, Slot};
 
 use super::{Args, Msg};
 use crate::campaigns::change::{Change, change};
 
-/// Parts that an audience is cut into.
+/// Parts that an audience is cut into; among several nodes one for each slot.
 const SHARDS: usize = 8;
+const SHARDS_SHARED: usize = Slot::COUNT as usize;
 
 /// What a run begins with.
 pub(crate) struct Load {
@@ -28,15 +30,17 @@ pub(super) async fn find(args: Args) -> Msg {
     )
 }
 
-/// A cancelled campaign's shards are not looked at.
+/// A cancelled campaign is not cut any more.
 pub(super) async fn load(args: Args, is_cancelled: bool) -> Msg {
     let store = &args.ways.store;
     let load = async {
         // The shards first: what a former run's late open adds then is found among the chunks, or moves a cursor.
-        let shards = match is_cancelled {
-            true => Vec::new(),
-            false => store.shards(&args.app, args.id, SHARDS).await?,
+        let parts = match (is_cancelled, args.ways.limits.rest) {
+            (true, _) => 0,
+            (false, None) => SHARDS,
+            (false, Some(_)) => SHARDS_SHARED,
         };
+        let shards = store.shards(&args.app, args.id, parts).await?;
         let stored = store.campaign(&args.app, args.id).await?;
         Ok(Box::new(Load { shards, stored }))
     };
@@ -59,9 +63,10 @@ pub(super) async fn finish(args: Args) -> Msg {
     Msg::Finished(finished.map_err(|error| failed(&args, &error)))
 }
 
-async fn complete(args: &Args) -> fanfare_store::Result<bool> {
+async fn complete(args: &Args) -> fanfare_store::Result<Finished> {
     let ended = |stored: &StoredCampaign| {
-        stored.scan.is_done && stored.scan.opened <= stored.counts.terminal()
+        let is_read = stored.scan.is_done || stored.standing.state == CampaignState::Cancelled;
+        is_read && stored.scan.opened <= stored.counts.terminal()
     };
     let decide = |stored: Box<StoredCampaign>| {
         let next = campaign::finish(&stored.standing, args.ways.clock.now());
@@ -70,16 +75,32 @@ async fn complete(args: &Args) -> fanfare_store::Result<bool> {
     };
     Ok(
         match change(&args.ways.store, &args.app, args.id, decide).await? {
-            Change::Written(_) | Change::Gone => true,
-            Change::Contended => false,
-            Change::Stands(stored) => {
-                if !ended(&stored) {
-                    tracing::warn!(campaign = %args.id, "the store knows of more that has no outcome");
+            Change::Written(_) | Change::Gone => Finished::All,
+            Change::Contended => Finished::Neither,
+            Change::Stands(stored) => match stored.standing.state {
+                CampaignState::Completed | CampaignState::Failed => Finished::All,
+                CampaignState::Cancelled if ended(&stored) => Finished::All,
+                CampaignState::Running | CampaignState::Cancelled => {
+                    own_part(args, &stored).await?
                 }
-                stored.standing.state == CampaignState::Completed
-            }
+                _ => Finished::Neither,
+            },
         },
     )
+}
+
+/// The campaign is not over: whether at least what is this node's part of it is.
+async fn own_part(args: &Args, stored: &StoredCampaign) -> fanfare_store::Result<Finished> {
+    if args.ways.limits.rest.is_some() {
+        let is_read = stored.standing.state == CampaignState::Cancelled;
+        let shards = args.ways.store.shards(&args.app, args.id, 0).await?;
+        let mut own = shards.iter();
+        if own.all(|shard| (is_read || shard.is_done) && shard.left == 0) {
+            return Ok(Finished::Own);
+        }
+    }
+    tracing::warn!(campaign = %args.id, "the store knows of more that has no outcome");
+    Ok(Finished::Neither)
 }
 
 pub(super) fn failed(args: &Args, error: &fanfare_store::Error) -> Failed {

@@ -1,6 +1,7 @@
 //! How the tree is built.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_core::admission::Admission;
 use fanfare_core::revocations::Revocations;
@@ -28,6 +29,9 @@ use crate::sweeper::{self, Sweeper};
 use crate::system::sending::{Make, Parts, Sending};
 use crate::system::{Config, Ways};
 use crate::{App, Campaigns, Error, GaveUp, Notifications, Result, campaigns, notifications};
+
+/// How often a node that has done its part of a campaign looks whether the others have.
+const CAMPAIGN_REST: Duration = Duration::from_secs(1);
 
 /// What the tree is built from, once the root is there.
 pub(super) struct Plan {
@@ -220,8 +224,13 @@ impl Plan {
         slots: &Slots,
     ) -> Child {
         let pools = sending.clone();
+        let moved = runs.clone();
+        fleet.listen(Arc::new(move |_| moved.moved()));
         let ways = CampaignWays {
-            limits: campaign::run::Limits::default(),
+            limits: campaign::run::Limits {
+                rest: self.ways.store.clone().fleet().map(|_| CAMPAIGN_REST),
+                ..campaign::run::Limits::default()
+            },
             store: self.ways.store.clone(),
             admission: self.admission.clone(),
             runs: runs.clone(),

@@ -23,8 +23,21 @@ struct Rig {
 
 impl Rig {
     fn new(aim: Aim, window: usize) -> Self {
+        Rig::with(Limits::default(), aim, window)
+    }
+
+    /// One part of a campaign among several nodes.
+    fn part(aim: Aim) -> Self {
+        let limits = Limits {
+            rest: Some(Duration::from_secs(1)),
+            ..Limits::default()
+        };
+        Rig::with(limits, aim, 100)
+    }
+
+    fn with(limits: Limits, aim: Aim, window: usize) -> Self {
         let mut rig = Rig {
-            run: Run::new(Limits::default(), aim, 0),
+            run: Run::new(limits, aim, 0),
             now: NOW,
             effects: Vec::new(),
         };
@@ -94,7 +107,8 @@ fn a_page_is_read_opened_and_sent_and_the_campaign_ends() {
     assert_eq!((rig.run.held(), rig.took()), (4, vec![]));
     rig.recorded(chunk(1, 0), 8_192);
     assert_eq!(rig.took(), [Effect::Finish]);
-    rig.run.on_finished(Ok(true), NOW, &mut rig.effects);
+    rig.run
+        .on_finished(Ok(Finished::All), NOW, &mut rig.effects);
     assert_eq!(rig.took(), [Effect::Over(End::Finished)]);
 }
 
@@ -262,10 +276,62 @@ fn a_store_that_fails_is_asked_again_later_each_time_and_opens_are_repeated() {
 fn a_store_that_knows_of_more_is_believed() {
     let mut rig = Rig::reading(100, 0);
     assert_eq!(rig.took(), [Effect::Finish]);
-    rig.run.on_finished(Ok(false), NOW, &mut rig.effects);
+    rig.run
+        .on_finished(Ok(Finished::Neither), NOW, &mut rig.effects);
     rig.took();
     rig.wake(false);
     assert_eq!(rig.took(), [Effect::Over(End::Again)]);
+}
+
+#[test]
+fn a_part_that_is_done_rests_until_the_others_are() {
+    let mut rig = Rig::part(Aim::Send);
+    rig.loaded(vec![(3, true)], 0);
+    rig.chunks(Vec::new(), true);
+    assert_eq!(rig.took().pop(), Some(Effect::Finish));
+    for _ in 0..3 {
+        let own = Ok(Finished::Own);
+        rig.run.on_finished(own, rig.now, &mut rig.effects);
+        let next = rig.now + Duration::from_secs(1);
+        assert_eq!(rig.took(), [Effect::WakeAt(next)]);
+        rig.run.on_window(200, rig.now, &mut rig.effects);
+        assert_eq!(rig.took(), [], "it is not asked in between");
+        rig.wake(false);
+        assert_eq!(rig.took(), [Effect::Finish]);
+    }
+    let all = Ok(Finished::All);
+    rig.run.on_finished(all, rig.now, &mut rig.effects);
+    assert_eq!(rig.took(), [Effect::Over(End::Finished)]);
+}
+
+#[test]
+fn a_part_that_rests_begins_again_when_it_is_another() {
+    let mut rig = Rig::part(Aim::Send);
+    rig.loaded(Vec::new(), 0);
+    rig.chunks(Vec::new(), true);
+    let own = Ok(Finished::Own);
+    rig.run.on_finished(own, rig.now, &mut rig.effects);
+    rig.took();
+    rig.run.on_lost(rig.now, &mut rig.effects);
+    assert_eq!(rig.took()[0], Effect::Withdraw);
+    rig.wake(false);
+    assert_eq!(rig.took(), [Effect::Over(End::Again)]);
+}
+
+#[test]
+fn a_cancelled_part_waits_for_the_others_too() {
+    let mut rig = Rig::part(Aim::Cancel);
+    rig.loaded(vec![(3, false)], 5);
+    rig.took();
+    rig.chunks(vec![chunk(1, 5)], true);
+    assert_eq!(rig.took(), []);
+    rig.recorded(chunk(1, 0), 100);
+    assert_eq!(rig.took(), [Effect::Finish]);
+    let own = Ok(Finished::Own);
+    rig.run.on_finished(own, rig.now, &mut rig.effects);
+    assert!(matches!(rig.took()[..], [Effect::WakeAt(_)]));
+    rig.wake(false);
+    assert_eq!(rig.took(), [Effect::Finish]);
 }
 
 #[test]
