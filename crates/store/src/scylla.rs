@@ -17,6 +17,9 @@ mod fault;
 mod fleet;
 mod held;
 mod journal;
+#[cfg(test)]
+#[path = "../tests/scylla/keyspaces.rs"]
+mod keyspaces;
 mod registry;
 pub mod schema;
 mod session;
