@@ -54,6 +54,14 @@ impl Loan {
             ..config(nodes, &self.keyspace)
         }
     }
+
+    /// For looking at the tables beside the store.
+    pub(crate) async fn session(&self) -> Session {
+        let session = session(&nodes().await).await;
+        let used = session.use_keyspace(&self.keyspace, true).await;
+        used.expect("it is there");
+        session
+    }
 }
 
 pub(crate) fn config(nodes: Vec<String>, keyspace: &str) -> Config {
