@@ -11,8 +11,8 @@ use fanfare_ingress::fuzzing::NOW;
 use fanfare_providers::{Codec, apns, fcm};
 use fanfare_types::filter::Field;
 use fanfare_types::{
-    Address, AddressKind, Budget, Channel, Counts, Delivery, Environment, Live, NotificationId,
-    Permits, Progress,
+    Address, AddressKind, Budget, Channel, Counts, Delivery, Environment, Hold, Live,
+    NotificationId, Permits, Progress, Slot,
 };
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
 use serde_json::Value;
@@ -118,6 +118,7 @@ pub(crate) fn encodes(new: NewNotification) {
         variables: variables.into(),
         progress: Progress::new(1, Counts::default()),
         run: None,
+        hold: Hold::new(Slot::of_shard(0)),
     });
 }
 

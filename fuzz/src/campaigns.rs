@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fanfare_actors::campaigns::CampaignView;
 use fanfare_ingress::fuzzing::{Door, NOW};
 use fanfare_types::{
-    Audience, Counts, Lane, Live, MissingVariable, NotificationId, Options, Progress,
+    Audience, Counts, Hold, Lane, Live, MissingVariable, NotificationId, Options, Progress, Slot,
 };
 use http::{HeaderMap, Method, Response, StatusCode, Uri};
 use serde_json::{Value, json};
@@ -37,6 +37,7 @@ pub(crate) fn holds(door: &Door, campaign: CampaignView, answer: &Response<Bytes
         variables: record.variables.into(),
         progress: Progress::new(1, Counts::default()),
         run: None,
+        hold: Hold::new(Slot::of_shard(0)),
     });
 }
 

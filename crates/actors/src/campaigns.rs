@@ -252,6 +252,12 @@ impl Campaigns {
         })
     }
 
+    /// Whether it has a run, or had one of which something may be with somebody.
+    #[cfg(test)]
+    pub(crate) fn has_run(&self, id: CampaignId) -> bool {
+        self.0.runs.get(id).is_some()
+    }
+
     /// What was not simply delivered; see [`fanfare_store::Campaigns::campaign_deliveries`].
     pub async fn deliveries(
         &self,

@@ -17,6 +17,9 @@ mod fault;
 mod fleet;
 mod held;
 mod journal;
+#[cfg(test)]
+#[path = "../tests/scylla/keyspaces.rs"]
+mod keyspaces;
 mod registry;
 pub mod schema;
 mod session;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-pub use config::{Config, Credentials};
+pub use config::{Config, Consistency, Credentials};
 
 use crate::{Fleet, Result, Store};
 use held::Held;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use dashmap::DashMap;
-use fanfare_core::campaign::{Found, Ledger};
+use fanfare_core::campaign::{Found, Ledger, Pulse};
 use fanfare_store::campaigns::StoredCampaign;
 use fanfare_types::{Audience, CampaignId, NotificationId, Run, Timestamp};
 use parking_lot::Mutex;
@@ -23,8 +23,8 @@ pub(crate) struct Running {
     /// One lock for all of it, so that a look sees one moment.
     pub(super) ledger: Mutex<Ledger>,
     actor: ActorRef<Msg>,
-    /// Other nodes run other parts of the campaign.
-    is_part: bool,
+    /// Other nodes run other parts of the campaign: how fast they go together.
+    pulse: Option<Mutex<Pulse>>,
     /// Of the standing that the rate is from.
     rated_by: Mutex<u64>,
 }
@@ -40,7 +40,7 @@ impl Running {
             run,
             ledger: Mutex::new(Ledger::new(now)),
             actor,
-            is_part,
+            pulse: is_part.then(Mutex::default),
             rated_by: Mutex::new(0),
         })
     }
@@ -119,10 +119,12 @@ impl Runs {
         let running = self.get(stored.record.id);
         let look = running.and_then(|running| {
             let mut look = running.ledger.lock().look(now)?;
-            if running.is_part {
+            if let Some(pulse) = &running.pulse {
                 // What other nodes did since the run began is in the store alone.
                 let in_flight = look.found.ended.in_flight;
                 look.found = found(&stored);
+                let ended = look.found.ended.terminal();
+                look.rate = pulse.lock().on_look(ended, now).unwrap_or(look.rate);
                 look.found.ended.in_flight = in_flight;
             }
             Some(look)

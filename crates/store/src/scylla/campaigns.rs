@@ -10,6 +10,7 @@
 //! A campaign as a whole is steered from any node. A shard is written by whoever holds its slot, under the epoch of
 //! that hold; a push costs no row: a bit, a count, and a few bytes when it was not simply delivered.
 
+mod adopt;
 mod audience;
 mod blocks;
 mod change;

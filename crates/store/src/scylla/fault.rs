@@ -1,7 +1,8 @@
 //! What the driver says, as a store's error. Nothing of a statement's values is in any text.
 
 use scylla::errors::{
-    DbError, ExecutionError, NewSessionError, PrepareError, RequestAttemptError, WriteType,
+    DbError, ExecutionError, NewSessionError, PrepareError, RequestAttemptError, UseKeyspaceError,
+    WriteType,
 };
 
 use crate::Error;
@@ -54,6 +55,13 @@ fn attempted(attempt: &RequestAttemptError, error: &ExecutionError) -> Error {
 }
 
 pub(super) fn connect(error: &NewSessionError) -> Error {
+    // There is no such keyspace.
+    if let NewSessionError::UseKeyspaceError(UseKeyspaceError::RequestError(
+        RequestAttemptError::DbError(DbError::Invalid, _),
+    )) = error
+    {
+        return super::schema::older(0);
+    }
     Error::Unavailable(format!("no session with the cluster: {error}"))
 }
 

@@ -25,6 +25,8 @@ mod rows;
 mod scan;
 mod settle;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,10 @@
 //! One session with the cluster: prepared statements, bounded calls, compare-and-set.
 //!
-//! Reads and writes are at LOCAL_QUORUM, compare-and-set at LOCAL_SERIAL with LOCAL_QUORUM for its commit: whoever
-//! reads after an acknowledged write sees it, whichever node answers.
+//! Reads and writes are at LOCAL_QUORUM, compare-and-set at LOCAL_SERIAL with LOCAL_QUORUM for its commit (or QUORUM and
+//! SERIAL, [`super::Consistency`]): whoever reads after an acknowledged write sees it, whichever node answers.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use scylla::client::execution_profile::ExecutionProfile;
 use scylla::client::session::Session;
@@ -20,8 +21,8 @@ use scylla::statement::{Consistency, SerialConsistency};
 use scylla::value::{CqlValue, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Config;
 use super::fault::{self, damaged};
+use super::{Config, config};
 use crate::{Error, Result};
 
 /// What a statement is, which decides whether it may be sent again by the driver.
@@ -37,6 +38,9 @@ pub(super) enum Kind {
     Cas,
 }
 
+/// Of a request's time, what a compare-and-set may take: so that there is time to read back what became of it.
+const CAS_SHARE: f32 = 0.6;
+
 /// What became of a compare-and-set.
 #[derive(Debug)]
 pub(super) enum Cas {
@@ -47,7 +51,9 @@ pub(super) enum Cas {
 
 pub(super) struct Db {
     session: Session,
+    serial: Consistency,
     room: Semaphore,
+    cas_timeout: Duration,
 }
 
 impl Db {
@@ -59,9 +65,10 @@ impl Db {
         if let Some(datacenter) = &config.datacenter {
             policy = policy.prefer_datacenter(datacenter.clone());
         }
+        let (consistency, conditional, serial) = levels(config.consistency);
         let profile = ExecutionProfile::builder()
-            .consistency(Consistency::LocalQuorum)
-            .serial_consistency(Some(SerialConsistency::LocalSerial))
+            .consistency(consistency)
+            .serial_consistency(Some(conditional))
             .request_timeout(Some(config.request_timeout))
             .load_balancing_policy(policy.build())
             .build();
@@ -82,7 +89,9 @@ impl Db {
             .map_err(|error| fault::connect(&error))?;
         Ok(Db {
             session,
+            serial,
             room: Semaphore::new(config.queue_max.max(1)),
+            cas_timeout: config.request_timeout.mul_f32(CAS_SHARE),
         })
     }
 
@@ -95,8 +104,11 @@ impl Db {
         let prepared = self.session.prepare(cql).await;
         let mut statement = prepared.map_err(|error| fault::prepare(&error))?;
         statement.set_is_idempotent(kind != Kind::Cas);
+        if kind == Kind::Cas {
+            statement.set_request_timeout(Some(self.cas_timeout));
+        }
         if kind == Kind::SerialRead {
-            statement.set_consistency(Consistency::LocalSerial);
+            statement.set_consistency(self.serial);
         }
         Ok(statement)
     }
@@ -207,7 +219,8 @@ impl Db {
         values: impl BatchValues,
     ) -> Result<Cas> {
         let _room = self.room()?;
-        let batch = batch(statements, BatchType::Unlogged, false);
+        let mut batch = batch(statements, BatchType::Unlogged, false);
+        batch.set_request_timeout(Some(self.cas_timeout));
         let answer = self.session.batch(&batch, values).await;
         applied(answer.map_err(|error| fault::write(&error))?)
     }
@@ -222,6 +235,22 @@ impl Db {
     /// Later calls answer [`Error::Closed`]; those under way end.
     pub(super) fn close(&self) {
         self.room.close();
+    }
+}
+
+/// Of reads and writes, of compare-and-set, and of reads of what that decided.
+fn levels(consistency: config::Consistency) -> (Consistency, SerialConsistency, Consistency) {
+    match consistency {
+        config::Consistency::LocalQuorum => (
+            Consistency::LocalQuorum,
+            SerialConsistency::LocalSerial,
+            Consistency::LocalSerial,
+        ),
+        config::Consistency::Quorum => (
+            Consistency::Quorum,
+            SerialConsistency::Serial,
+            Consistency::Serial,
+        ),
     }
 }
 

@@ -3,11 +3,14 @@
 //! Making tables takes seconds, so a few keyspaces are made once a run and borrowed: one for each test that runs at the
 //! time. What the test before left in one is removed first.
 
+// Several test binaries have this file, and not all of them need all of it.
+#![allow(dead_code)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fanfare_store::Store;
+use fanfare_store::{Fleet, Store};
 use fanfare_store::scylla::{Config, Scylla, schema};
 use fanfare_testbed::Cluster;
 use fanfare_types::{Epoch, Slot};
@@ -51,9 +54,17 @@ impl Loan {
             ..config(nodes, &self.keyspace)
         }
     }
+
+    /// For looking at the tables beside the store.
+    pub(crate) async fn session(&self) -> Session {
+        let session = session(&nodes().await).await;
+        let used = session.use_keyspace(&self.keyspace, true).await;
+        used.expect("it is there");
+        session
+    }
 }
 
-fn config(nodes: Vec<String>, keyspace: &str) -> Config {
+pub(crate) fn config(nodes: Vec<String>, keyspace: &str) -> Config {
     Config {
         replication: "{'class': 'NetworkTopologyStrategy', 'replication_factor': 1}".to_owned(),
         request_timeout: Duration::from_secs(60),
@@ -124,6 +135,77 @@ async fn session(nodes: &[String]) -> Session {
     session.expect("the server answers")
 }
 
+/// A keyspace of a test's own, without tables yet.
+pub(crate) struct Raw {
+    session: Session,
+    config: Config,
+}
+
+impl Raw {
+    /// It does not exist afterwards.
+    pub(crate) async fn new(keyspace: &str) -> Raw {
+        let nodes = nodes().await;
+        let keyspace = format!("{keyspace}_{}", std::process::id());
+        let raw = Raw {
+            session: session(&nodes).await,
+            config: config(nodes, &keyspace),
+        };
+        raw.drop().await;
+        raw
+    }
+
+    /// The tables of a borrowed keyspace.
+    pub(crate) async fn of(loan: &Loan) -> Raw {
+        let nodes = nodes().await;
+        Raw {
+            session: session(&nodes).await,
+            config: config(nodes, &loan.keyspace),
+        }
+    }
+
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> usize {
+        let count = format!("SELECT count(*) FROM {}.{table}", self.config.keyspace);
+        let counted = self.session.query_unpaged(count, ()).await;
+        let counted = counted.expect("the server answers").into_rows_result();
+        let counted = counted.expect("a row").single_row::<(i64,)>();
+        usize::try_from(counted.expect("a number").0).expect("it is one")
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.config
+    }
+
+    pub(crate) async fn make(&self) {
+        let Config {
+            keyspace,
+            replication,
+            ..
+        } = &self.config;
+        self.ddl(&format!(
+            "CREATE KEYSPACE {keyspace} WITH replication = {replication}"
+        ))
+        .await;
+    }
+
+    /// In this keyspace.
+    pub(crate) async fn run(&self, statement: &str) {
+        let used = self.session.use_keyspace(&self.config.keyspace, true).await;
+        used.expect("it is there");
+        self.ddl(statement).await;
+    }
+
+    pub(crate) async fn drop(&self) {
+        self.ddl(&format!("DROP KEYSPACE IF EXISTS {}", self.config.keyspace))
+            .await;
+    }
+
+    async fn ddl(&self, statement: &str) {
+        let done = self.session.query_unpaged(statement, ()).await;
+        done.expect("the server changes its schema");
+    }
+}
+
 /// Truncates every table that has a row, or may have had one that matters.
 async fn empty(nodes: &[String], keyspace: &str) {
     let session = session(nodes).await;
@@ -152,8 +234,12 @@ async fn empty(nodes: &[String], keyspace: &str) {
 }
 
 /// Takes up every slot.
+<<<<<<< HEAD
 pub(crate) async fn work_on_all(store: Arc<dyn Store>) {
     let fleet = store.fleet().expect("a store that is shared");
+=======
+pub(crate) async fn work_on_all(fleet: &dyn Fleet) {
+>>>>>>> scyreg
     let taken = Slot::all().map(|slot| fleet.take_up(slot, Epoch(1)));
     try_join_all(taken).await.expect("the slots are taken up");
 }

@@ -1,7 +1,7 @@
 //! The store on ScyllaDB or Cassandra passes the contract, on a real server.
 
-mod journal;
+mod campaigns;
 mod keyspaces;
+mod schema;
 
 fanfare_store::contract_tests!(crate::keyspaces::open);
-fanfare_store::fleet_contract_tests!(crate::keyspaces::open);

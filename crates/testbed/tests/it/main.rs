@@ -4,6 +4,7 @@ mod cluster;
 mod ends;
 mod proxy;
 mod several;
+mod ways;
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -149,7 +149,7 @@ impl Room {
             let visit = |_, sights: &[Sight<'_>]| {
                 for sight in sights
                     .iter()
-                    .filter(|sight| cut.has(sight.id.0.created_at(), None))
+                    .filter(|sight| cut.has(sight.id.0.created_at(), sight.since))
                 {
                     page.scanned += 1;
                     if sight.matches(wanted)? {

@@ -45,6 +45,8 @@ fn looks_at_tags(filter: &Filter) -> bool {
 pub(super) struct Sight<'a> {
     pub(super) user: &'a str,
     pub(super) id: DeviceId,
+    /// When its user got it.
+    pub(super) since: Option<Timestamp>,
     platform: Platform,
     status: Status,
     channel: Channel,
@@ -65,9 +67,17 @@ pub(super) struct Sight<'a> {
 
 impl<'a> Sight<'a> {
     /// Reads a body as [`crate::scylla::registry`] packs it.
-    pub(super) fn read(user: &'a str, id: &[u8], body: &'a [u8]) -> Result<Self> {
+    pub(super) fn read(
+        user: &'a str,
+        id: &[u8],
+        body: &'a [u8],
+        since_micros: Option<i64>,
+    ) -> Result<Self> {
         let id = id.try_into().map_err(|_| damaged("devices.id"))?;
-        unpack(user, DeviceId(Id96(id)), body).ok_or_else(|| damaged("devices.body"))
+        let mut sight =
+            unpack(user, DeviceId(Id96(id)), body).ok_or_else(|| damaged("devices.body"))?;
+        sight.since = since_micros.map(|at| Timestamp(at.unsigned_abs() / 1_000));
+        Ok(sight)
     }
 
     pub(super) fn is_deliverable(&self) -> bool {
@@ -173,6 +183,7 @@ fn unpack<'a>(user: &'a str, id: DeviceId, body: &'a [u8]) -> Option<Sight<'a>> 
     Some(Sight {
         user,
         id,
+        since: None,
         platform,
         status,
         channel,

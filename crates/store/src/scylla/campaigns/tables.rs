@@ -151,7 +151,7 @@ statements! {
     chunk: Read, concat!("SELECT created_at, size, recipients, ended, done FROM campaign_shards ", of_chunk!());
     chunk_books: Read, concat!("SELECT created_at, size, ended, done FROM campaign_shards ", of_chunk!());
     recipients: Read, concat!("SELECT recipients FROM campaign_shards ", of_chunk!());
-    devices: Read, "SELECT token(app, user), app, user, id, body FROM devices
+    devices: Read, "SELECT token(app, user), app, user, id, body, since FROM devices
         WHERE token(app, user) > ? AND token(app, user) <= ? LIMIT ?";
     ended: Read, "SELECT name, chunk, created_at, outcomes, body FROM campaign_shards
         WHERE campaign = ? AND shard = ? AND kind = 2 AND name >= ? LIMIT ?";

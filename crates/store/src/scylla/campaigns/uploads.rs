@@ -272,6 +272,6 @@ mod tests {
         assert_eq!(sizes(&large), [2, 2, 2, 2]);
         let huge = [row("a", 300_000), row("b", 1)];
         assert_eq!(sizes(&huge), [1, 1]);
-        assert_eq!(sizes(&[]), []);
+        assert!(sizes(&[]).is_empty());
     }
 }

@@ -34,7 +34,14 @@ pub(super) struct Walked {
     pub(super) is_end: bool,
 }
 
-type Row<'r> = (i64, &'r str, &'r str, &'r [u8], Option<&'r [u8]>);
+type Row<'r> = (
+    i64,
+    &'r str,
+    &'r str,
+    &'r [u8],
+    Option<&'r [u8]>,
+    Option<i64>,
+);
 
 impl Walk<'_> {
     /// One read. Hands over the app's rows, those of a token together, until told to stop.
@@ -98,7 +105,7 @@ impl<'a, 'r> Group<'a, 'r> {
 
     fn take(
         &mut self,
-        (token, app, user, id, body): Row<'r>,
+        (token, app, user, id, body, since): Row<'r>,
         visit: &mut impl FnMut(i64, &[Sight<'_>]) -> Result<ControlFlow<()>>,
     ) -> Result<ControlFlow<()>> {
         if self.token != Some(token) {
@@ -110,7 +117,7 @@ impl<'a, 'r> Group<'a, 'r> {
         self.rows += 1;
         // One without a body is no device: what is told of one that is gone.
         if let (true, Some(body)) = (app == self.walk.app, body) {
-            self.sights.push(Sight::read(user, id, body)?);
+            self.sights.push(Sight::read(user, id, body, since)?);
         }
         Ok(ControlFlow::Continue(()))
     }

@@ -16,6 +16,7 @@ pub(super) struct Statements {
     one: PreparedStatement,
     one_timed: PreparedStatement,
     pub(super) put: PreparedStatement,
+    pub(super) put_new: PreparedStatement,
     pub(super) delete: PreparedStatement,
     pub(super) facts: PreparedStatement,
     pub(super) of_range: PreparedStatement,
@@ -50,6 +51,11 @@ impl Statements {
             one_timed: read(format!("SELECT id, body, facts, {TIMES} {one}")).await?,
             put: write(
                 "INSERT INTO devices (app, user, id, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
+            )
+            .await?,
+            put_new: write(
+                "INSERT INTO devices (app, user, id, body, since) VALUES (?, ?, ?, ?, ?)
+                    USING TIMESTAMP ?",
             )
             .await?,
             delete: write(

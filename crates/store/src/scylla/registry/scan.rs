@@ -12,7 +12,7 @@ use crate::{DevicePage, Error, Result, ScanCursor};
 const RANGES_MAX: usize = 8;
 
 /// Tokens of one slot: more than `.0`, up to `.1`.
-pub(super) fn range(slot: Slot) -> (i64, i64) {
+pub(in crate::scylla) fn range(slot: Slot) -> (i64, i64) {
     let width = 1_i128 << (64 - Slot::COUNT.trailing_zeros());
     let edge = |number: u8| i128::from(i64::MIN) + width * i128::from(number);
     let tokens = |edge: i128| i64::try_from(edge).unwrap_or(i64::MAX);
@@ -57,7 +57,7 @@ impl Room {
     }
 
     /// A page of the rows of a range of tokens.
-    pub(super) async fn of_range(
+    pub(in crate::scylla) async fn of_range(
         &self,
         range: (i64, i64),
         from: PagingState,

@@ -204,9 +204,14 @@ impl Writes<'_> {
         let (app, at) = (text(self.app.as_str()), CqlValue::BigInt(self.at));
         let (user, id) = (text(holder.user.as_str()), blob(holder));
         let body = CqlValue::Blob(held.body.clone());
-        let row = vec![app.clone(), user.clone(), id.clone(), body, at.clone()];
-        self.add(&self.room.statements.put, row);
-        if held.is_new {
+        let mut row = vec![app.clone(), user.clone(), id.clone(), body];
+        if !held.is_new {
+            row.push(at.clone());
+            self.add(&self.room.statements.put, row);
+        } else {
+            // A campaign that was cut before passes it over: it may have been sent to its former user.
+            row.extend([at.clone(), at.clone()]);
+            self.add(&self.room.statements.put_new, row);
             let owner = vec![app.clone(), id.clone(), user.clone(), at.clone()];
             self.add(&self.room.statements.put_owner, owner);
         }

@@ -1,4 +1,4 @@
-//! The registry's tables. Their pages, with sizes and queries, are in `docs/store/registry.md`.
+//! The registry's tables. Their pages, with sizes and queries, are in `docs/tables/registry.md`.
 
 /// Deleted rows leave scans little to wade through: a partition is one user's, and levelled compaction keeps it in
 /// few files, so that a row and its removal meet soon.
@@ -9,10 +9,11 @@ CREATE TABLE IF NOT EXISTS devices (
     id blob,
     body blob,
     facts blob,
+    since bigint,
     PRIMARY KEY ((app, user), id)
 ) WITH compaction = {'class': 'LeveledCompactionStrategy'}
   AND gc_grace_seconds = 864000
-  AND comment = 'Devices by user. Written at the timestamp that its address decided, never by compare-and-set. body: the row, packed; facts: what pushes said of it since'";
+  AND comment = 'Devices by user. Written at the timestamp that its address decided, never by compare-and-set. body: the row, packed; facts: what pushes said of it since; since: when the user got the device, µs'";
 
 const DEVICE_IDS: &str = "
 CREATE TABLE IF NOT EXISTS device_ids (

@@ -253,6 +253,7 @@ impl<'a> Stage<'a> {
             let run: ActorRef<campaign::Msg> = child.into();
             drop(run.cast(campaign::Msg::Feed));
             drop(run.cast(campaign::Msg::Wake));
+            drop(run.cast(campaign::Msg::Moved));
             drop(run.cast(campaign::Msg::Lost));
         }
         let credential = Credential {

@@ -8,8 +8,8 @@ use fanfare_core::registration::{Patch, Register};
 use fanfare_types::device::Meta;
 use fanfare_types::filter::{Field, Leaf, Test, Value};
 use fanfare_types::{
-    Address, AddressKind, Audience, CampaignId, Channel, DeviceId, Environment, Filter,
-    NotificationId, Platform, UserId,
+    Address, AddressKind, Audience, CampaignId, CampaignState, Channel, DeviceId, Environment,
+    Filter, NotificationId, Platform, UserId,
 };
 
 use futures_util::future::LocalBoxFuture;
@@ -23,6 +23,9 @@ use crate::notifications::To;
 
 /// The longest a caller waits: `call_timeout`, and some time for a machine that is busy.
 const CALL_MAX: Duration = Duration::from_secs(7);
+
+/// How long a round waits for what a panic may keep from happening.
+const SOON: Duration = Duration::from_secs(2);
 
 /// A token that no other case has; FCM's when `n` is odd.
 pub(super) fn token(prefix: &str, n: usize) -> String {
@@ -49,6 +52,16 @@ async fn in_time<T>(call: impl Future<Output = Result<T>>) -> Option<T> {
     let answer = tokio::time::timeout(CALL_MAX, call).await;
     let answer = answer.unwrap_or_else(|_| panic!("no answer after {:?}", begun.elapsed()));
     answer.ok()
+}
+
+/// Waits for a condition, for [`SOON`] at most.
+async fn soon(condition: impl AsyncFn() -> bool) {
+    let waited = async {
+        while !condition().await {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    drop(tokio::time::timeout(SOON, waited).await);
 }
 
 impl Stage<'_> {
@@ -188,7 +201,8 @@ impl Stage<'_> {
         }
     }
 
-    /// One that starts by itself, one that is paused and goes on, or one that is cancelled.
+    /// One that starts by itself, one that is paused and goes on, or one that is cancelled. In every other round what
+    /// follows a pause comes when nothing of the run is with anybody, so that another one takes up what it left.
     async fn campaign(&self, n: usize) {
         let (campaigns, app) = (self.system.campaigns(), rig::app());
         let mut new = campaign(&app);
@@ -205,7 +219,7 @@ impl Stage<'_> {
             }
             1 => &[Command::Start, Command::Pause, Command::Resume],
             _ => {
-                // So slow that most of it waits when it is cancelled.
+                // So slow that it waits when it is cancelled.
                 new.rate = Some(1);
                 &[Command::Start, Command::Pause, Command::Cancel]
             }
@@ -217,17 +231,26 @@ impl Stage<'_> {
         self.books.borrow_mut().campaigns.push(id);
         for command in commands {
             in_time(campaigns.steer(&app, id, *command)).await;
-            if *command == Command::Start {
-                self.begins(id).await;
+            match command {
+                Command::Start => self.begins(id).await,
+                Command::Pause if n.is_multiple_of(2) => {
+                    soon(async || !campaigns.has_run(id)).await;
+                }
+                _ => {}
             }
         }
     }
 
-    /// Until something of it is under way, or some time has passed.
+    /// Until a chunk of it is open, and something of it is under way or some time has passed.
     async fn begins(&self, id: CampaignId) {
-        let campaigns = self.system.campaigns();
+        let (campaigns, app) = (self.system.campaigns(), rig::app());
+        soon(async || {
+            let stored = self.store.campaign(&app, id).await.unwrap().unwrap();
+            stored.scan.opened > 0 || stored.standing.state != CampaignState::Running
+        })
+        .await;
         for _ in 0..20 {
-            let view = in_time(campaigns.view(&rig::app(), id)).await.flatten();
+            let view = in_time(campaigns.view(&app, id)).await.flatten();
             let begun = |view: &CampaignView| view.counts.in_flight + view.counts.terminal() > 0;
             if view.as_ref().is_some_and(begun) {
                 return;
