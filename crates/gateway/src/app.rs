@@ -338,6 +338,7 @@ fn system_config(settings: &Settings) -> system::Config {
             },
             ..pool::Recovery::default()
         },
+        fleet: fanfare_actors::fleet::Config::default(),
         call_timeout: limits.call_timeout,
     }
 }

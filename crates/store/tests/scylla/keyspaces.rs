@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fanfare_store::{Fleet, Store};
+use fanfare_store::Store;
 use fanfare_store::scylla::{Config, Scylla, schema};
 use fanfare_testbed::Cluster;
 use fanfare_types::{Epoch, Slot};
@@ -65,7 +65,7 @@ pub(crate) fn config(nodes: Vec<String>, keyspace: &str) -> Config {
 pub(crate) async fn open() -> (Arc<dyn Store>, Loan) {
     let loan = borrow().await;
     let store = node(&loan).await;
-    work_on_all(&*store).await;
+    work_on_all(store.clone()).await;
     (store, loan)
 }
 
@@ -205,7 +205,8 @@ async fn empty(nodes: &[String], keyspace: &str) {
 }
 
 /// Takes up every slot.
-pub(crate) async fn work_on_all(fleet: &dyn Fleet) {
+pub(crate) async fn work_on_all(store: Arc<dyn Store>) {
+    let fleet = store.fleet().expect("a store that is shared");
     let taken = Slot::all().map(|slot| fleet.take_up(slot, Epoch(1)));
     try_join_all(taken).await.expect("the slots are taken up");
 }
