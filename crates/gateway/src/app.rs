@@ -275,6 +275,28 @@ pub(crate) fn admission_limits(settings: &Settings) -> admission::Limits {
     }
 }
 
+fn fleet_config(settings: &Settings) -> fanfare_actors::fleet::Config {
+    let fleet = &settings.fleet;
+    fanfare_actors::fleet::Config {
+        name: fleet.name.clone().unwrap_or_else(host_name),
+        limits: fanfare_core::fleet::Limits {
+            lease: fleet.lease,
+            settle: fleet.settle,
+            poll: fleet.poll,
+            ..fanfare_core::fleet::Limits::default()
+        },
+    }
+}
+
+/// As the kernel has it; a machine that does not say is called after us.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    match name.trim() {
+        "" => "fanfare".to_owned(),
+        name => name.to_owned(),
+    }
+}
+
 fn system_config(settings: &Settings) -> system::Config {
     let (limits, registry, journal) = (&settings.limits, &settings.registry, &settings.journal);
     system::Config {
@@ -338,7 +360,7 @@ fn system_config(settings: &Settings) -> system::Config {
             },
             ..pool::Recovery::default()
         },
-        fleet: fanfare_actors::fleet::Config::default(),
+        fleet: fleet_config(settings),
         call_timeout: limits.call_timeout,
     }
 }

@@ -7,6 +7,7 @@
 mod apps;
 pub mod campaigns;
 mod faults;
+pub mod fleet;
 mod jwt;
 pub mod limits;
 mod providers;

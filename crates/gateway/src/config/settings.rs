@@ -9,6 +9,7 @@ use fanfare_link::Engine;
 use fanfare_telemetry::logs;
 
 use super::campaigns::{self, Campaigns};
+use super::fleet::{self, Fleet};
 use super::limits::{self, Limits};
 use super::section::Section;
 
@@ -26,6 +27,7 @@ pub struct Settings {
     pub store: Store,
     pub limits: Limits,
     pub campaigns: Campaigns,
+    pub fleet: Fleet,
     pub registry: Registry,
     pub journal: Journal,
     pub cleanup: Cleanup,
@@ -108,6 +110,7 @@ impl Default for Settings {
             },
             limits: Limits::default(),
             campaigns: Campaigns::default(),
+            fleet: Fleet::default(),
             registry: Registry {
                 devices_per_user_max: 100,
                 shards: 8,
@@ -174,6 +177,7 @@ pub(crate) fn read(root: &Section<'_>) -> Settings {
         store: store(root.section("store"), &default.store),
         limits: limits::read(root.section("limits"), &default.limits),
         campaigns: campaigns::read(root.section("campaigns"), &default.campaigns),
+        fleet: fleet::read(root.section("fleet"), &default.fleet),
         registry: registry(root.section("registry"), default.registry),
         journal: journal(root.section("journal"), &default.journal),
         cleanup: cleanup(root.section("cleanup"), &default.cleanup),

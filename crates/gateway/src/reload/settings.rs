@@ -61,6 +61,10 @@ settings! {
     waiting campaigns.upload_idle = "campaigns.upload_idle";
     waiting campaigns.watchers_max = "campaigns.watchers_max";
     waiting campaigns.facts = "campaigns.facts";
+    waiting fleet.name = "fleet.name";
+    waiting fleet.lease = "fleet.lease";
+    waiting fleet.settle = "fleet.settle";
+    waiting fleet.poll = "fleet.poll";
     live registry.devices_per_user_max = "registry.devices_per_user_max";
     waiting registry.shards = "registry.shards";
     waiting registry.users_max = "registry.users_max";

@@ -39,7 +39,7 @@ impl Drop for Loan {
 }
 
 impl Loan {
-    pub fn keyspace(&self) -> &str {
+    pub(crate) fn keyspace(&self) -> &str {
         &self.keyspace
     }
 
