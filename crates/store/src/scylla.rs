@@ -56,7 +56,7 @@ impl Scylla {
         Ok(Arc::new(Scylla {
             registry: registry::Room::new(&db, &held, config).await?,
             journal: journal::Room::new(&db, &held, config).await?,
-            campaigns: campaigns::Room::new(&db, &held).await?,
+            campaigns: campaigns::Room::new(&db, &held, config).await?,
             fleet: fleet::Room::new(&db).await?,
             db,
             held,

@@ -20,7 +20,7 @@ mod listing;
 mod lookups;
 mod plan;
 mod remove;
-mod row;
+pub(super) mod row;
 mod rows;
 mod scan;
 mod settle;
