@@ -3,17 +3,53 @@
 //!
 //! On a store that is not shared a node is alone: it holds every slot for ever, and tells nobody.
 
+pub(crate) mod actor;
+#[cfg(test)]
+pub(crate) mod commons;
+mod hearing;
 mod held;
+mod perform;
+mod quiet;
+mod telling;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_store::fleet::Notice;
-use fanfare_types::{Hold, NotificationId, Slot, Tenure};
-use parking_lot::RwLock;
+use fanfare_types::{Hold, NodeId, NotificationId, Slot, Tenure};
+use parking_lot::{Mutex, RwLock};
+use tokio::sync::oneshot;
 
-use crate::Result;
+use crate::slot::Slot as Seat;
+use crate::{Error, Result};
+use actor::Msg;
 use held::Held;
+use telling::Untold;
+
+/// How often an actor that died meanwhile is told anew.
+const TRIES: usize = 5;
+
+/// How long it may take to be there again.
+const RETRY_DELAY: Duration = Duration::from_millis(200);
+
+/// Of this node, among several on one store.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What operators call it. Default: the host's name.
+    pub name: String,
+    /// How nodes find each other gone, and how long they wait for each other.
+    pub limits: fanfare_core::fleet::Limits,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config {
+            name: "fanfare".to_owned(),
+            limits: fanfare_core::fleet::Limits::default(),
+        }
+    }
+}
 
 /// Cheap to clone.
 #[derive(Clone)]
@@ -24,6 +60,10 @@ struct Shared {
     held: RwLock<Held>,
     /// Entered while the tree is built.
     listeners: RwLock<Vec<Listener>>,
+    /// Of the actor that sees to all this; `None` when this node is alone.
+    actor: Option<Seat<Msg>>,
+    /// As which node it is in.
+    id: Mutex<Option<NodeId>>,
 }
 
 /// Told of gained and lost slots, once that is so; must return at once.
@@ -39,16 +79,26 @@ pub(crate) struct Changed {
 impl FleetHandle {
     /// Of a node that shares its store with nobody.
     pub(crate) fn alone() -> Self {
-        FleetHandle::new(Tenure::alone(), Held::all())
+        FleetHandle::new(Tenure::alone(), Held::all(), None)
     }
 
-    fn new(tenure: Arc<Tenure>, mut held: Held) -> Self {
-        held.tell(&tenure);
+    /// Of one among several. It holds nothing yet.
+    pub(crate) fn among(actor: Seat<Msg>) -> Self {
+        FleetHandle::new(Tenure::none(), Held::none(), Some(actor))
+    }
+
+    fn new(tenure: Arc<Tenure>, held: Held, actor: Option<Seat<Msg>>) -> Self {
         FleetHandle(Arc::new(Shared {
             tenure,
             held: RwLock::new(held),
             listeners: RwLock::default(),
+            actor,
+            id: Mutex::default(),
         }))
+    }
+
+    pub(crate) fn is_alone(&self) -> bool {
+        self.0.actor.is_none()
     }
 
     /// A held slot to accept something into, evenly among them; `None` when this node holds none.
@@ -86,12 +136,31 @@ impl FleetHandle {
         self.0.listeners.write().push(listener);
     }
 
+    fn changed(&self, changed: &Changed) {
+        self.0.tenure.set_slots(self.share());
+        let listeners = self.0.listeners.read().clone();
+        listeners.iter().for_each(|listener| listener(changed));
+    }
+
     /// Tells the other nodes; after this each of them has heard it, or hands nothing over any more.
     ///
     /// # Errors
     /// They could not be told.
-    pub(crate) async fn tell(&self, _: Notice) -> Result<()> {
-        Ok(())
+    pub(crate) async fn tell(&self, notice: Notice) -> Result<()> {
+        let Some(actor) = &self.0.actor else {
+            return Ok(());
+        };
+        for _ in 0..TRIES {
+            let (answer, told) = oneshot::channel();
+            // One that is not there, or dies, says nothing.
+            drop(actor.cast(Msg::Tell(notice.clone(), answer)));
+            match told.await {
+                Ok(Ok(())) => return Ok(()),
+                Ok(Err(Untold)) => break,
+                Err(_) => tokio::time::sleep(RETRY_DELAY).await,
+            }
+        }
+        Err(Error::Untold)
     }
 }
 

@@ -12,7 +12,7 @@ pub mod dispatcher;
 mod error;
 mod failpoint;
 mod feeder;
-mod fleet;
+pub mod fleet;
 mod in_a_row;
 mod live;
 pub mod notifications;

@@ -1,6 +1,7 @@
 //! The notifications in memory, by id. Each knows the deliveries that a crash dropped. Whoever works on one holds its
 //! `Arc`; a notification that only this map holds and that is not complete is read again from the journal.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +88,21 @@ impl LiveBooks {
             !orphan
         });
         lost
+    }
+
+    /// Removes what nobody works on any more of slots that are another node's.
+    pub(crate) fn forget_lost(&self) {
+        // Nobody can take a clone meanwhile: that needs the lock `retain` holds.
+        self.entries.retain(|_, live| {
+            let is_others = live.hold.is_lost() && self.fleet.hold(live.hold.slot).is_none();
+            !is_others || Arc::strong_count(live) > 1
+        });
+    }
+
+    /// Whose notifications are in memory of slots that were lost.
+    pub(crate) fn apps_with_lost(&self) -> HashSet<AppId> {
+        let lost = self.entries.iter().filter(|entry| entry.hold.is_lost());
+        lost.map(|entry| entry.app.clone()).collect()
     }
 
     /// Whether something was lost since this was asked last.

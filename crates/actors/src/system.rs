@@ -12,7 +12,7 @@ use std::time::Duration;
 use fanfare_core::admission::Admission;
 use fanfare_core::restart::Policy;
 use fanfare_core::{admission, cleanup, pool, revocations};
-use fanfare_store::Store;
+use fanfare_store::{Fleet, Store};
 use fanfare_telemetry::Telemetry;
 use fanfare_types::Clock;
 use ractor::{Actor, ActorRef};
@@ -37,6 +37,8 @@ pub struct Config {
     pub link: fanfare_link::Config,
     /// For every pool, when its provider was away.
     pub recovery: pool::Recovery,
+    /// Of this node, on a store that several share.
+    pub fleet: crate::fleet::Config,
     /// Longest wait of a `call` into the tree. Default 5 s; afterwards 503.
     pub call_timeout: Duration,
 }
@@ -136,6 +138,7 @@ impl System {
         senders: Vec<Handle>,
     ) -> Result<Self> {
         let ways = Ways {
+            fleet: store.clone().fleet(),
             store,
             telemetry,
             clock,
@@ -225,7 +228,7 @@ impl System {
     /// Why the gateway should get no traffic now; empty when ready (not draining, store writable, recovery under
     /// way or done, no credential refused). A store's trouble is named by its label (`store_unavailable`,
     /// `store_corrupt`, …; `store_timeout` when it does not answer), a refused credential so:
-    /// `credential:shop/ios_push`.
+    /// `credential:shop/ios_push`. `fleet`: other gateways may take this one for dead, or it has not joined them yet.
     pub async fn unready(&self) -> Vec<String> {
         if self.is_draining() {
             return vec!["draining".to_owned()];
@@ -239,6 +242,9 @@ impl System {
             Ok(Ok(())) => {}
             Ok(Err(error)) => why.push(error.label().to_owned()),
             Err(_) => why.push("store_timeout".to_owned()),
+        }
+        if self.handles.fleet.tenure().is_over(self.clock.now()) {
+            why.push("fleet".to_owned());
         }
         match self.handles.stats().await {
             Ok(pools) => {
@@ -291,6 +297,8 @@ const STOP_TIMEOUT: Duration = Duration::from_millis(500);
 #[derive(Clone)]
 struct Ways {
     store: Arc<dyn Store>,
+    /// `None`: nobody shares the store.
+    fleet: Option<Arc<dyn Fleet>>,
     telemetry: Telemetry,
     clock: Clock,
     /// How often an actor may die before its supervisor gives up.

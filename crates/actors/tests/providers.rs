@@ -70,6 +70,7 @@ fn config() -> Config {
         cleanup: fanfare_core::cleanup::Limits::default(),
         link: fanfare_link::Config::default(),
         recovery: fanfare_core::pool::Recovery::default(),
+        fleet: fanfare_actors::fleet::Config::default(),
         call_timeout: Duration::from_secs(5),
     }
 }

@@ -335,6 +335,30 @@ fn system_config(settings: &Settings) -> system::Config {
             },
             ..pool::Recovery::default()
         },
+        fleet: fleet_config(settings),
         call_timeout: limits.call_timeout,
+    }
+}
+
+fn fleet_config(settings: &Settings) -> fanfare_actors::fleet::Config {
+    let fleet = &settings.fleet;
+    fanfare_actors::fleet::Config {
+        name: fleet.name.clone().unwrap_or_else(host_name),
+        limits: fanfare_core::fleet::Limits {
+            lease: fleet.lease,
+            settle: fleet.settle,
+            poll: fleet.poll,
+            ..fanfare_core::fleet::Limits::default()
+        },
+    }
+}
+
+/// As the system has it (`proc(5)`); in a container, its own.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let name = name.unwrap_or_default().trim().to_owned();
+    match name.is_empty() {
+        true => "fanfare".to_owned(),
+        false => name,
     }
 }

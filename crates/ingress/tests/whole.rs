@@ -152,6 +152,7 @@ fn system_config() -> system::Config {
         cleanup: fanfare_core::cleanup::Limits::default(),
         link: fanfare_link::Config::default(),
         recovery: fanfare_core::pool::Recovery::default(),
+        fleet: fanfare_actors::fleet::Config::default(),
         call_timeout: DEADLINE,
     }
 }

@@ -59,6 +59,10 @@ impl Held {
         self.in_a_row.len()
     }
 
+    pub(super) fn into_holds(self) -> Vec<Arc<Hold>> {
+        self.in_a_row
+    }
+
     /// From now on it is held; a former hold stays lost.
     pub(super) fn gain(&mut self, slot: Slot) {
         self.lose(slot);

@@ -23,6 +23,7 @@ use super::{Config, PoolStats, Ways};
 use crate::campaigns::supervisor::{self, CampaignsHandle};
 use crate::failpoint::{failpoint, failpoints, handling};
 use crate::feeder::FeederHandle;
+use crate::fleet::{self, FleetHandle};
 use crate::reaper::ReaperHandle;
 use crate::registry::Rules;
 use crate::slot::Slot;
@@ -66,6 +67,7 @@ pub(super) struct Handles {
     pub(super) registry: Registry,
     pub(super) notifications: Notifications,
     pub(super) campaigns: Campaigns,
+    pub(super) fleet: FleetHandle,
     sending: Arc<dyn Sending>,
     pub(super) slots: Slots,
     call_timeout: Duration,
@@ -81,6 +83,7 @@ pub(super) struct Slots {
     pub(super) feeder: Slot<crate::feeder::Msg>,
     pub(super) sweeper: Slot<sweeper::Msg>,
     pub(super) campaigns: Slot<supervisor::Msg>,
+    pub(super) fleet: Slot<crate::fleet::actor::Msg>,
 }
 
 pub(super) struct Root;
@@ -215,6 +218,7 @@ impl Slots {
             feeder: Slot::empty(),
             sweeper: Slot::empty(),
             campaigns: Slot::empty(),
+            fleet: Slot::empty(),
         }
     }
 }
@@ -224,6 +228,8 @@ impl Handles {
     pub(super) async fn drain(&self, root: &ActorRef<Msg>, timeout: Duration) -> bool {
         drop(root.cast(Msg::Draining));
         self.notifications.refuse().await;
+        // Other nodes take over what is not handed over yet while this one waits for its answers.
+        drop(self.slots.fleet.cast(fleet::actor::Msg::Drain));
         let fed = ask(&self.slots.feeder, crate::feeder::Msg::Drain, None).await;
         let withdrawn = ask(&self.slots.campaigns, supervisor::Msg::Drain, None).await;
         let routed = ask(&self.slots.dispatcher, dispatcher::Msg::Drain, None).await;
@@ -232,7 +238,11 @@ impl Handles {
         let journaled = ask(&self.slots.outcomes, outcomes::Msg::Drain, None).await;
         let buried = ask(&self.slots.reaper, reaper::Msg::Drain, None).await;
         self.registry.drain().await;
-        let asked = [fed, withdrawn, routed, journaled, buried];
+        let left = match self.fleet.is_alone() {
+            true => Some(()),
+            false => ask(&self.slots.fleet, fleet::actor::Msg::Leave, None).await,
+        };
+        let asked = [fed, withdrawn, routed, journaled, buried, left];
         sent && asked.iter().all(Option::is_some)
     }
 

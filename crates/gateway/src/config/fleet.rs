@@ -62,6 +62,18 @@ mod tests {
     use crate::config::parse;
 
     #[test]
+    fn the_defaults_are_its_own() {
+        let (fleet, own) = (
+            super::Fleet::default(),
+            fanfare_core::fleet::Limits::default(),
+        );
+        assert_eq!(
+            (fleet.lease, fleet.settle, fleet.poll),
+            (own.lease, own.settle, own.poll)
+        );
+    }
+
+    #[test]
     fn times_that_contradict_each_other_are_faults() {
         let text = "[fleet]\nname = \"\"\nlease = \"500ms\"\nsettle = \"1s\"\npoll = \"600ms\"\n[[apps]]\nid = \"shop\"\n";
         let faults = parse(text, Path::new("/nowhere"), [])

@@ -5,7 +5,7 @@ mod books;
 #[path = "../it/campaigns/fill.rs"]
 mod fill;
 #[path = "../it/campaigns/rig.rs"]
-mod rig;
+pub(crate) mod rig;
 
 use serde_json::json;
 

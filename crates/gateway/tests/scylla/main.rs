@@ -22,8 +22,9 @@ mod sending;
 #[path = "../it/kill/mod.rs"]
 mod kill;
 
-mod campaigns;
+pub(crate) mod campaigns;
 mod contracts;
+mod copy;
 mod unready;
 
 /// What these tests keep their devices in.

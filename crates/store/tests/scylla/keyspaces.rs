@@ -76,7 +76,7 @@ pub(crate) fn config(nodes: Vec<String>, keyspace: &str) -> Config {
 pub(crate) async fn open() -> (Arc<dyn Store>, Loan) {
     let loan = borrow().await;
     let store = node(&loan).await;
-    work_on_all(&*store).await;
+    work_on_all(store.clone()).await;
     (store, loan)
 }
 
@@ -234,7 +234,12 @@ async fn empty(nodes: &[String], keyspace: &str) {
 }
 
 /// Takes up every slot.
+<<<<<<< HEAD
 pub(crate) async fn work_on_all(fleet: &dyn Fleet) {
+=======
+pub(crate) async fn work_on_all(store: Arc<dyn Store>) {
+    let fleet = store.fleet().expect("a store that is shared");
+>>>>>>> main
     let taken = Slot::all().map(|slot| fleet.take_up(slot, Epoch(1)));
     try_join_all(taken).await.expect("the slots are taken up");
 }

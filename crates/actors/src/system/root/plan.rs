@@ -6,7 +6,7 @@ use std::time::Duration;
 use fanfare_core::admission::Admission;
 use fanfare_core::revocations::Revocations;
 use fanfare_core::{campaign, dispatch, feeder};
-use fanfare_types::AppId;
+use fanfare_types::{AppId, Timestamp};
 use ractor::ActorCell;
 use tokio::sync::watch;
 
@@ -17,7 +17,8 @@ use crate::campaigns::runs::Runs;
 use crate::campaigns::supervisor::{self, CampaignsHandle, Supervisor};
 use crate::dispatcher::{self, Dispatcher, DispatcherHandle};
 use crate::feeder::{Feeder, FeederHandle};
-use crate::fleet::FleetHandle;
+use crate::fleet::actor::FleetActor;
+use crate::fleet::{self, Changed, FleetHandle};
 use crate::live::LiveBooks;
 use crate::notifications::Room;
 use crate::notifications::gate::Gate;
@@ -32,6 +33,9 @@ use crate::{App, Campaigns, Error, GaveUp, Notifications, Result, campaigns, not
 
 /// How often a node that has done its part of a campaign looks whether the others have.
 const CAMPAIGN_REST: Duration = Duration::from_secs(1);
+
+/// What was answered is recorded within this time, unless the store is in trouble.
+const RECORDED_AFTER: Duration = Duration::from_secs(1);
 
 /// What the tree is built from, once the root is there.
 pub(super) struct Plan {
@@ -48,7 +52,10 @@ impl Plan {
     pub(super) async fn build(self, make: Make) -> Result<(Handles, Vec<Child>)> {
         let revocations = Arc::new(Revocations::new(self.config.revocations.clone()));
         let slots = Slots::empty();
-        let fleet = FleetHandle::alone();
+        let fleet = match &self.ways.fleet {
+            None => FleetHandle::alone(),
+            Some(_) => FleetHandle::among(slots.fleet.clone()),
+        };
         let live = LiveBooks::new(FeederHandle::new(slots.feeder.clone()), fleet.clone());
         let random = Random::from_system();
         let (registry, shelter) = self.registry(&revocations, &fleet, &random, &slots);
@@ -63,21 +70,24 @@ impl Plan {
         let feeder = self.feeder(&live, &fleet, &slots);
         let sweeper = self.sweeper(&registry, &revocations, &slots);
         let campaigns = self.campaigns_supervisor(&runs, &fleet, &random, &sending, &slots);
-        let mut children = vec![
-            supervisor, reaper, outcomes, dispatcher, pools, feeder, sweeper, campaigns,
-        ];
-        for child in &mut children {
-            let started = child.start(self.root.clone()).await;
-            started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
-        }
+        self.listen(&live, &fleet, &sending, &slots);
         let handles = Handles {
             campaigns: self.campaigns(&runs, &fleet, &random, &sending, &slots),
-            notifications: self.notifications(live, fleet, random, &sending, &slots),
+            notifications: self.notifications(&live, &fleet, &random, &sending, &slots),
             registry,
+            fleet,
             sending,
             slots,
             call_timeout: self.config.call_timeout,
         };
+        let mut children = vec![
+            supervisor, reaper, outcomes, dispatcher, pools, feeder, sweeper, campaigns,
+        ];
+        children.extend(self.fleet(&handles, live, revocations, random));
+        for child in &mut children {
+            let started = child.start(self.root.clone()).await;
+            started.map_err(|error| Error::Start(format!("{}: {error}", child.name)))?;
+        }
         Ok((handles, children))
     }
 
@@ -270,11 +280,58 @@ impl Plan {
         })
     }
 
+    /// Among several nodes: last, when everybody is there who works on what it holds.
+    fn fleet(
+        &self,
+        handles: &Handles,
+        live: LiveBooks,
+        revocations: Arc<Revocations>,
+        random: Random,
+    ) -> Option<Child> {
+        let args = fleet::actor::Args {
+            config: self.config.fleet.clone(),
+            quiet_after: self.config.link.request_timeout + RECORDED_AFTER,
+            handle: handles.fleet.clone(),
+            fleet: self.ways.fleet.clone()?,
+            live,
+            revocations,
+            notifications: handles.notifications.clone(),
+            campaigns: handles.campaigns.clone(),
+            admission: self.admission.clone(),
+            clock: self.ways.clock.clone(),
+            random,
+        };
+        let slot = handles.slots.fleet.clone();
+        Some(Child::new("fleet", || FleetActor, args, slot))
+    }
+
+    /// What was gained is begun, what was lost is dropped.
+    fn listen(
+        &self,
+        live: &LiveBooks,
+        fleet: &FleetHandle,
+        sending: &Arc<dyn Sending>,
+        slots: &Slots,
+    ) {
+        let feeder = FeederHandle::new(slots.feeder.clone());
+        let campaigns = CampaignsHandle::new(slots.campaigns.clone());
+        let (sweep, live) = (sweep(sending, slots), live.clone());
+        fleet.listen(Arc::new(move |changed: &Changed| {
+            if !changed.lost.is_empty() {
+                live.apps_with_lost().iter().for_each(|app| sweep(app));
+            }
+            if !changed.gained.is_empty() {
+                feeder.wanted(Timestamp::default());
+                campaigns.look_at_all();
+            }
+        }));
+    }
+
     fn notifications(
         &self,
-        live: LiveBooks,
-        fleet: FleetHandle,
-        random: Random,
+        live: &LiveBooks,
+        fleet: &FleetHandle,
+        random: &Random,
         sending: &Arc<dyn Sending>,
         slots: &Slots,
     ) -> Notifications {
@@ -284,15 +341,15 @@ impl Plan {
             call_timeout: self.config.call_timeout,
             admission: self.admission.clone(),
             store: self.ways.store.clone(),
-            live,
+            live: live.clone(),
             tenure: fleet.tenure(),
-            fleet,
+            fleet: fleet.clone(),
             dispatcher,
             cancelled: sweep(sending, slots),
             feeder: FeederHandle::new(slots.feeder.clone()),
             telemetry: self.ways.telemetry.clone(),
             clock: self.ways.clock.clone(),
-            random,
+            random: random.clone(),
             room: Room::new(self.config.notifications.room_waiting_max),
             gate: Gate::open(),
         })

@@ -236,6 +236,7 @@ pub(super) fn config() -> Config {
         cleanup: fanfare_core::cleanup::Limits::default(),
         link: fanfare_link::Config::default(),
         recovery: fanfare_core::pool::Recovery::default(),
+        fleet: crate::fleet::Config::default(),
         call_timeout: Duration::from_secs(5),
     }
 }
@@ -272,6 +273,7 @@ async fn spawn(config: Config, store: &Arc<dyn Store>, hold: bool) -> (System, A
     });
     let ways = Ways {
         store: store.clone(),
+        fleet: None,
         telemetry: Telemetry::new(),
         clock: Clock::system(),
         restart: Policy {

@@ -64,6 +64,7 @@ async fn spawn(
     });
     let ways = Ways {
         store: store.clone(),
+        fleet: None,
         telemetry: Telemetry::new(),
         clock: Clock::system(),
         restart: Policy {
