@@ -53,11 +53,12 @@ impl Scylla {
         let db = Arc::new(Db::connect(config, Some(&config.keyspace)).await?);
         schema::verify(&db).await?;
         let held = Arc::new(Held::none());
+        // Many statements each, and so large futures.
         Ok(Arc::new(Scylla {
-            registry: registry::Room::new(&db, &held, config).await?,
-            journal: journal::Room::new(&db, &held, config).await?,
-            campaigns: campaigns::Room::new(&db, &held, config).await?,
-            fleet: fleet::Room::new(&db).await?,
+            registry: Box::pin(registry::Room::new(&db, &held, config)).await?,
+            journal: Box::pin(journal::Room::new(&db, &held, config)).await?,
+            campaigns: Box::pin(campaigns::Room::new(&db, &held, config)).await?,
+            fleet: Box::pin(fleet::Room::new(&db)).await?,
             db,
             held,
         }))

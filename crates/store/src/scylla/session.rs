@@ -3,7 +3,6 @@
 //! Reads and writes are at LOCAL_QUORUM, compare-and-set at LOCAL_SERIAL with LOCAL_QUORUM for its commit (or QUORUM and
 //! SERIAL, [`super::Consistency`]): whoever reads after an acknowledged write sees it, whichever node answers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use scylla::client::execution_profile::ExecutionProfile;
@@ -297,6 +296,3 @@ fn applied(answer: QueryResult) -> Result<Cas> {
     }
     Ok(Cas::Applied)
 }
-
-/// What every room is given.
-pub(super) type Shared = Arc<Db>;

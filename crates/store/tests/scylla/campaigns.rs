@@ -24,7 +24,7 @@ async fn holding(loan: &Loan, slots: impl Iterator<Item = Slot>, epoch: u64) -> 
 }
 
 async fn take_up(store: &Arc<dyn Store>, slots: impl Iterator<Item = Slot>, epoch: u64) {
-    let fleet = store.fleet().expect("a store that is shared");
+    let fleet = store.clone().fleet().expect("a store that is shared");
     for slot in slots {
         let taken = fleet.take_up(slot, Epoch(epoch)).await;
         taken.expect("the slot is taken up");
