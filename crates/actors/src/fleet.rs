@@ -87,7 +87,8 @@ impl FleetHandle {
         FleetHandle::new(Tenure::none(), Held::none(), Some(actor))
     }
 
-    fn new(tenure: Arc<Tenure>, held: Held, actor: Option<Seat<Msg>>) -> Self {
+    fn new(tenure: Arc<Tenure>, mut held: Held, actor: Option<Seat<Msg>>) -> Self {
+        held.tell(&tenure);
         FleetHandle(Arc::new(Shared {
             tenure,
             held: RwLock::new(held),
@@ -137,7 +138,6 @@ impl FleetHandle {
     }
 
     fn changed(&self, changed: &Changed) {
-        self.0.tenure.set_slots(self.share());
         let listeners = self.0.listeners.read().clone();
         listeners.iter().for_each(|listener| listener(changed));
     }

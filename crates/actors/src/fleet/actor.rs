@@ -214,11 +214,6 @@ impl State {
             }
         }
     }
-
-    /// As which node it is in.
-    pub(super) fn id(&self) -> Option<NodeId> {
-        self.member.id()
-    }
 }
 
 /// For whoever asks another node.

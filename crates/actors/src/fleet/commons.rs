@@ -35,6 +35,16 @@ impl Commons {
         self.inside.lock().nodes.retain(|_, node| node.name != name);
     }
 
+    /// How many slots whoever has this name holds.
+    pub(crate) fn held_by(&self, name: &str) -> usize {
+        let inside = self.inside.lock();
+        let named = |id: &NodeId| inside.nodes.get(id).is_some_and(|node| node.name == name);
+        let leases = inside.leases.values();
+        leases
+            .filter(|lease| lease.holder.as_ref().is_some_and(named))
+            .count()
+    }
+
     pub(crate) fn names(&self) -> Vec<String> {
         let inside = self.inside.lock();
         inside

@@ -2,15 +2,13 @@
 
 use std::sync::Arc;
 
-use fanfare_types::{Hold, Slot, Tenure};
+use fanfare_types::{Hold, Slot};
 
 /// By slot, and in a row to pick from.
 #[derive(Debug)]
 pub(super) struct Held {
     by_slot: [Option<Arc<Hold>>; SLOTS],
     in_a_row: Vec<Arc<Hold>>,
-    /// Told how many there are.
-    tenure: Option<Arc<Tenure>>,
 }
 
 const SLOTS: usize = Slot::COUNT as usize;
@@ -20,7 +18,6 @@ impl Held {
         Held {
             by_slot: [const { None }; SLOTS],
             in_a_row: Vec::new(),
-            tenure: None,
         }
     }
 
@@ -30,18 +27,6 @@ impl Held {
             held.gain(slot);
         }
         held
-    }
-
-    /// From now on a tenure says how many there are: rates go by it.
-    pub(super) fn tell(&mut self, tenure: &Arc<Tenure>) {
-        self.tenure = Some(tenure.clone());
-        self.tell_count();
-    }
-
-    fn tell_count(&self) {
-        if let Some(tenure) = &self.tenure {
-            tenure.set_slots(self.len());
-        }
     }
 
     pub(super) fn of(&self, slot: Slot) -> Option<Arc<Hold>> {
@@ -59,17 +44,12 @@ impl Held {
         self.in_a_row.len()
     }
 
-    pub(super) fn into_holds(self) -> Vec<Arc<Hold>> {
-        self.in_a_row
-    }
-
     /// From now on it is held; a former hold stays lost.
     pub(super) fn gain(&mut self, slot: Slot) {
         self.lose(slot);
         let hold = Hold::new(slot);
         self.by_slot[usize::from(slot.number())] = Some(hold.clone());
         self.in_a_row.push(hold);
-        self.tell_count();
     }
 
     /// From now on whoever has something of it drops it. Returns whether it was held.
@@ -79,7 +59,6 @@ impl Held {
         };
         hold.lose();
         self.in_a_row.retain(|held| held.slot != slot);
-        self.tell_count();
         true
     }
 }

@@ -1,15 +1,12 @@
 //! What the core asks for, done.
 
-use std::sync::Arc;
-
 use fanfare_core::fleet::{Effect, Failed};
 use fanfare_store::{Fleet, Result};
-use fanfare_types::{NodeId, Slot};
+use fanfare_types::{NodeId, Slot, Timestamp};
 use ractor::ActorRef;
 
 use super::actor::{Answer, Msg, State};
 use super::hearing;
-use super::held::Held;
 use crate::task;
 
 /// A call that came to nothing is tried again by the core; what it was that failed is said here.
@@ -72,13 +69,7 @@ impl State {
         task::spawn(myself, ("fleet", "call"), panicked, call);
     }
 
-    fn hear(
-        &mut self,
-        id: Option<NodeId>,
-        inbox: u64,
-        begun: fanfare_types::Timestamp,
-        myself: &ActorRef<Msg>,
-    ) {
+    fn hear(&mut self, id: Option<NodeId>, inbox: u64, begun: Timestamp, myself: &ActorRef<Msg>) {
         let Some(id) = id else { return };
         let hear = hearing::hear(self.args.clone(), self.known.clone(), id, inbox);
         let panicked = Msg::Heard(id, begun, Err(Failed));
@@ -111,13 +102,10 @@ impl State {
 
     /// One that crashed holds nothing any more, and leaves.
     pub(super) fn forget_the_former(&mut self, myself: &ActorRef<Msg>) {
-        let handle = &self.args.handle;
-        handle.0.tenure.extend(fanfare_types::Timestamp::default());
-        let former = std::mem::replace(&mut *handle.0.held.write(), Held::none());
-        for hold in former.into_holds() {
-            hold.lose();
-            self.args.fleet.give_up(hold.slot);
-            self.changed.lost.push(hold.slot);
+        self.args.handle.0.tenure.extend(Timestamp::default());
+        for slot in Slot::all() {
+            self.lose(slot);
+            self.args.fleet.give_up(slot);
         }
         if let Some(id) = self.args.handle.0.id.lock().take() {
             let fleet = self.args.fleet.clone();

@@ -61,7 +61,7 @@ impl State {
     ) {
         if self.tellings.waiting.len() >= WAITING_MAX {
             // Whoever asked may have stopped waiting.
-            drop(answer.send(Err(Untold)));
+            let _ignored = answer.send(Err(Untold));
             return;
         }
         self.tellings.waiting.push((notice, answer));
@@ -101,7 +101,7 @@ async fn tell_all(args: Args, from: NodeId, id: NoticeId, together: Vec<Waiting>
     });
     for answer in answers {
         // Whoever asked may have stopped waiting.
-        drop(answer.send(told));
+        let _ignored = answer.send(told);
     }
     Msg::Told
 }

@@ -3,6 +3,7 @@
 mod campaigns;
 mod crash;
 mod facts;
+mod fleet;
 mod flow;
 mod panics;
 mod reload;

@@ -238,7 +238,7 @@ impl Plan {
         fleet.listen(Arc::new(move |_| moved.moved()));
         let ways = CampaignWays {
             limits: campaign::run::Limits {
-                rest: self.ways.store.clone().fleet().map(|_| CAMPAIGN_REST),
+                rest: (!fleet.is_alone()).then_some(CAMPAIGN_REST),
                 ..campaign::run::Limits::default()
             },
             store: self.ways.store.clone(),

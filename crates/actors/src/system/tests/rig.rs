@@ -205,7 +205,7 @@ impl Sending for Arc<Fake> {
 }
 
 pub(super) struct Rig {
-    pub(super) dir: TempDir,
+    pub(super) dir: Arc<TempDir>,
     pub(super) store: Arc<dyn Store>,
     pub(super) system: System,
     pub(super) fake: Arc<Fake>,
@@ -257,6 +257,16 @@ pub(super) fn apps() -> Vec<App> {
 }
 
 async fn spawn(config: Config, store: &Arc<dyn Store>, hold: bool) -> (System, Arc<Fake>) {
+    spawn_among(config, store, hold, None).await
+}
+
+/// On a store that others share, if there is a fleet.
+pub(super) async fn spawn_among(
+    config: Config,
+    store: &Arc<dyn Store>,
+    hold: bool,
+    fleet: Option<Arc<dyn Fleet>>,
+) -> (System, Arc<Fake>) {
     let (tell, made) = std::sync::mpsc::channel();
     let make: Make = Box::new(move |parts| {
         let fake = Arc::new(Fake {
@@ -273,7 +283,7 @@ async fn spawn(config: Config, store: &Arc<dyn Store>, hold: bool) -> (System, A
     });
     let ways = Ways {
         store: store.clone(),
-        fleet: None,
+        fleet,
         telemetry: Telemetry::new(),
         clock: Clock::system(),
         restart: Policy {
@@ -288,12 +298,36 @@ async fn spawn(config: Config, store: &Arc<dyn Store>, hold: bool) -> (System, A
 }
 
 impl Rig {
+    /// One more node on another's store.
+    pub(super) async fn beside(&self, config: Config, hold: bool, fleet: Arc<dyn Fleet>) -> Self {
+        let (system, fake) = spawn_among(config, &self.store, hold, Some(fleet)).await;
+        Rig {
+            dir: self.dir.clone(),
+            store: self.store.clone(),
+            system,
+            fake,
+        }
+    }
+
+    /// The first of several nodes.
+    pub(super) async fn among(config: Config, hold: bool, fleet: Arc<dyn Fleet>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = embedded::open(&embedded::Config::at(&dir.path().join("db"))).unwrap();
+        let (system, fake) = spawn_among(config, &store, hold, Some(fleet)).await;
+        Rig {
+            dir: Arc::new(dir),
+            store,
+            system,
+            fake,
+        }
+    }
+
     pub(super) async fn new(config: Config, hold: bool) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = embedded::open(&embedded::Config::at(&dir.path().join("db"))).unwrap();
         let (system, fake) = spawn(config, &store, hold).await;
         Rig {
-            dir,
+            dir: Arc::new(dir),
             store,
             system,
             fake,
