@@ -101,7 +101,8 @@ impl Room {
 
     /// Brings entries up to what their campaigns say.
     async fn tidy(&self, app: &AppId, ids: impl Iterator<Item = CampaignId>) -> Result<()> {
-        let found = ids.map(|id| async move { Ok((id, self.find(id, Look::Plain).await?)) });
+        let found =
+            ids.map(|id| async move { Ok::<_, Error>((id, self.find(id, Look::Plain).await?)) });
         let found = stream::iter(found).buffer_unordered(AT_ONCE);
         let found: Vec<_> = found.try_collect().await?;
         for (id, row) in found {
