@@ -193,6 +193,11 @@ impl Campaigns {
         Ok(())
     }
 
+    /// Slots were lost: nothing of them is kept beyond what is under way.
+    pub(crate) fn forget_lost(&self) {
+        self.0.runs.forget_lost();
+    }
+
     /// `None` when there is no such campaign in this app.
     pub async fn view(&self, app: &AppId, id: CampaignId) -> Result<Option<CampaignView>> {
         self.0.view(app, id).await

@@ -106,6 +106,13 @@ impl Runs {
         }
     }
 
+    /// Lets go of what is of lost slots and with nobody.
+    pub(super) fn forget_lost(&self) {
+        for running in self.0.iter() {
+            running.ledger.lock().forget_lost();
+        }
+    }
+
     /// Of these chunks outcomes became durable, so many together.
     pub(crate) fn recorded(&self, id: CampaignId, chunks: Vec<NotificationId>, ended: u64) {
         if let Some(running) = self.get(id) {

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use fanfare_types::{Hold, Slot};
+use fanfare_types::{Hold, Slot, Tenure};
 
 /// By slot, and in a row to pick from.
 #[derive(Debug)]
 pub(super) struct Held {
     by_slot: [Option<Arc<Hold>>; SLOTS],
     in_a_row: Vec<Arc<Hold>>,
+    /// Told how many there are.
+    tenure: Option<Arc<Tenure>>,
 }
 
 const SLOTS: usize = Slot::COUNT as usize;
@@ -18,6 +20,7 @@ impl Held {
         Held {
             by_slot: [const { None }; SLOTS],
             in_a_row: Vec::new(),
+            tenure: None,
         }
     }
 
@@ -27,6 +30,18 @@ impl Held {
             held.gain(slot);
         }
         held
+    }
+
+    /// From now on a tenure says how many there are: rates go by it.
+    pub(super) fn tell(&mut self, tenure: &Arc<Tenure>) {
+        self.tenure = Some(tenure.clone());
+        self.tell_count();
+    }
+
+    fn tell_count(&self) {
+        if let Some(tenure) = &self.tenure {
+            tenure.set_slots(self.len());
+        }
     }
 
     pub(super) fn of(&self, slot: Slot) -> Option<Arc<Hold>> {
@@ -50,6 +65,7 @@ impl Held {
         let hold = Hold::new(slot);
         self.by_slot[usize::from(slot.number())] = Some(hold.clone());
         self.in_a_row.push(hold);
+        self.tell_count();
     }
 
     /// From now on whoever has something of it drops it. Returns whether it was held.
@@ -59,6 +75,7 @@ impl Held {
         };
         hold.lose();
         self.in_a_row.retain(|held| held.slot != slot);
+        self.tell_count();
         true
     }
 }

@@ -52,6 +52,7 @@ impl State {
     pub(super) fn look(&mut self, myself: &ActorRef<Msg>) {
         self.is_looking = false;
         self.args.live.forget_lost();
+        self.args.campaigns.forget_lost();
         let now = self.args.clock.now();
         let is_over = |quietening: &mut Quietening| {
             // This one is ours.

@@ -113,6 +113,14 @@ impl Ledger {
         open.any(|chunk| Arc::strong_count(&chunk.live) > 1)
     }
 
+    /// Chunks of slots that are lost are another node's, as soon as nobody here has anything of them: the store has what
+    /// there is to know of them.
+    pub fn forget_lost(&mut self) {
+        let is_over =
+            |chunk: &Chunk| chunk.live.hold.is_lost() && Arc::strong_count(&chunk.live) == 1;
+        self.open.retain(|_, chunk| !is_over(chunk));
+    }
+
     /// `None` before it began: then the store has everything.
     pub fn look(&mut self, now: Timestamp) -> Option<Look> {
         let mut found = self.base?;
@@ -242,6 +250,23 @@ mod tests {
         ledger.on_opened(2, Some(&live(1, 2, delivered(2))), NOW);
         assert_eq!(sums(&mut ledger), (2, 2, 2, 0));
         assert!(ledger.open.is_empty());
+    }
+
+    #[test]
+    fn what_is_of_a_lost_slot_is_forgotten_when_nobody_has_it() {
+        let mut ledger = Ledger::new(NOW);
+        ledger.begin(Found::default());
+        let live = live(1, 2, Counts::default());
+        ledger.on_opened(2, Some(&live), NOW);
+        ledger.forget_lost();
+        let hold = live.hold.clone();
+        hold.lose();
+        ledger.forget_lost();
+        assert_eq!(ledger.open.len(), 1, "somebody has it");
+        drop(live);
+        ledger.forget_lost();
+        assert!(ledger.open.is_empty());
+        assert_eq!(Arc::strong_count(&hold), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use fanfare_store::campaigns::{
 };
 use fanfare_types::{
     Audience, CampaignState, Counts, Live, NotificationId, Outcome, Progress, Reason, Recipient,
-    Timestamp,
+    Slot, Timestamp,
 };
 
 use super::super::runs;
@@ -200,7 +200,9 @@ impl Present {
         effects: &mut Vec<Effect>,
     ) {
         let loaded = loaded.map(|load| {
-            let Load { shards, stored } = *load;
+            let Load { mut shards, stored } = *load;
+            // What the store holds before this node does, or still, is not worked on.
+            shards.retain(|shard| self.fleet.hold(Slot::of_shard(shard.number)).is_some());
             match stored {
                 Some(stored) => self.begin(stored, now, effects),
                 // Purged: there is nothing to do for it.
@@ -249,14 +251,18 @@ impl Present {
         effects: &mut Vec<Effect>,
     ) {
         let chunks = chunks.map(|(chunks, is_last)| {
-            let found = chunks.into_iter().map(|chunk| self.recover(chunk));
+            let found = chunks.into_iter().filter_map(|chunk| self.recover(chunk));
             (found.collect(), is_last)
         });
         self.core.on_chunks(chunks, now, effects);
     }
 
-    fn recover(&mut self, chunk: OpenChunk) -> run::OpenChunk {
+    /// `None` for one of a slot that is not held.
+    fn recover(&mut self, chunk: OpenChunk) -> Option<run::OpenChunk> {
         self.recovered = Some(chunk.id);
+        if self.fleet.hold_on(chunk.id).is_lost() {
+            return None;
+        }
         let count = u32::try_from(chunk.recipients.len()).unwrap_or(u32::MAX);
         let progress = Progress::new(u64::from(count), chunk.counts);
         let live = self.live(chunk.id, chunk.created_at, progress);
@@ -275,7 +281,7 @@ impl Present {
         // No address is kept: a routing time of 0 says that it is to be read.
         let feed = Feed::new(&live, Timestamp::default(), rows);
         self.feeds.extend(feed);
-        found
+        Some(found)
     }
 
     fn live(&self, id: NotificationId, created_at: Timestamp, progress: Progress) -> Arc<Live> {

@@ -94,7 +94,10 @@ async fn own_part(args: &Args, stored: &StoredCampaign) -> fanfare_store::Result
     if args.ways.limits.rest.is_some() {
         let is_read = stored.standing.state == CampaignState::Cancelled;
         let shards = args.ways.store.shards(&args.app, args.id, 0).await?;
-        let mut own = shards.iter();
+        let fleet = &args.ways.fleet;
+        let mut own = shards
+            .iter()
+            .filter(|shard| fleet.hold(Slot::of_shard(shard.number)).is_some());
         if own.all(|shard| (is_read || shard.is_done) && shard.left == 0) {
             return Ok(Finished::Own);
         }

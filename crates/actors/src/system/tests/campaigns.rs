@@ -1,5 +1,7 @@
 //! Campaigns from start to end over the embedded store: everything is sent once, whatever happens in between.
 
+mod fleet;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 

@@ -28,7 +28,7 @@ fn share(rig: &Rig) -> usize {
 }
 
 /// Two nodes that hold half of the slots each. `hold`: whether they keep what is to be handed over.
-async fn pair(hold: bool) -> (Arc<Commons>, Rig, Rig) {
+pub(super) async fn pair(hold: bool) -> (Arc<Commons>, Rig, Rig) {
     let commons = Arc::new(Commons::default());
     let one = Rig::among(named("one"), hold, commons.clone()).await;
     let other = one.beside(named("other"), hold, commons.clone()).await;
@@ -46,7 +46,7 @@ async fn evenly(rigs: &[&Rig]) {
 }
 
 /// As kill -9 does.
-async fn kill(rig: &Rig) {
+pub(super) async fn kill(rig: &Rig) {
     rig.system.root.kill();
     rig.system.root.wait(None).await.unwrap();
     rig.fake.lose();
