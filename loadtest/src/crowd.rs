@@ -101,7 +101,7 @@ pub(crate) async fn fill(
     }
     std::fs::create_dir_all(data).context("making the data directory")?;
     progress.phase(format!("seeding {} devices", spec.devices));
-    let path = data.join(fanfare_gateway::app::STORE_FILE);
+    let path = data.join(fanfare_gateway::storage::STORE_FILE);
     let config = embedded::Config {
         group_max: PART,
         cache_bytes: 256 * 1024 * 1024,

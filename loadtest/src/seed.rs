@@ -51,7 +51,7 @@ pub(crate) async fn run(bench: &Bench, args: &Args) -> anyhow::Result<Report> {
     crowd::fill(&bench.progress, &data, &app, &spec).await?;
     let seconds = start.elapsed().as_secs_f64();
     let cpu = crate::usage::Usage::of(std::process::id())?.cpu - before;
-    let store = std::fs::metadata(data.join(fanfare_gateway::app::STORE_FILE))?.len() as f64;
+    let store = std::fs::metadata(data.join(fanfare_gateway::storage::STORE_FILE))?.len() as f64;
     let devices = spec.devices as f64;
     let mut report = Report::new(format!(
         "{} devices in {}",

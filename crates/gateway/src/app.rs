@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use fanfare_actors::system::Drained;
 use fanfare_actors::{App as ActorsApp, System, system};
 use fanfare_core::{admission, cleanup, pool, ramp, revocations};
 use fanfare_ingress::{AppDoor, Handles, InForce};
-use fanfare_store::{Store, embedded};
+use fanfare_store::Store;
 use fanfare_telemetry::Telemetry;
 use fanfare_types::Clock;
 use futures_util::future::join_all;
@@ -20,12 +19,10 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use crate::clock;
-use crate::config::{Config, Settings};
+use crate::config::{self, Config, Settings};
 use crate::senders::Senders;
+use crate::storage;
 use crate::vitals::Vitals;
-
-/// The name of the embedded store's file in `data_dir`.
-pub const STORE_FILE: &str = "fanfare.db";
 
 /// How long answers may be on their way to their callers, and connections may take to close, when all else has
 /// ended. A request that is not whole by then was not accepted.
@@ -53,7 +50,8 @@ pub struct App {
 }
 
 impl App {
-    /// Binds the listeners, opens the store, starts everything. Nothing is left running on an error.
+    /// Binds the listeners, opens the store, starts everything; until a cluster can be reached, it answers that it is
+    /// not ready. Nothing is left running on an error.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
         App::start_at(config, clock::system()).await
     }
@@ -67,7 +65,7 @@ impl App {
             None => None,
         };
         let telemetry = Telemetry::new();
-        let store = open_store(settings, &telemetry)?;
+        let store = Box::pin(store(settings, &telemetry, &api, admin.as_ref())).await?;
         let vitals = Vitals::default();
         let senders = Senders::start(settings.sender_threads, &vitals)?;
         let (doors, apps): (Vec<AppDoor>, Vec<ActorsApp>) = config.apps.iter().cloned().unzip();
@@ -162,41 +160,40 @@ async fn bind(address: SocketAddr, name: &str) -> anyhow::Result<TcpListener> {
         .with_context(|| format!("cannot listen on {address} (`{name}`)"))
 }
 
-fn open_store(settings: &Settings, telemetry: &Telemetry) -> anyhow::Result<Arc<dyn Store>> {
-    let directory = &settings.data_dir;
-    std::fs::create_dir_all(directory)
-        .with_context(|| format!("cannot make the data directory {}", directory.display()))?;
-    let path = directory.join(STORE_FILE);
-    let telemetry = telemetry.clone();
-    let config = embedded::Config {
-        on_commit: embedded::OnCommit::new(move |writes, time| {
-            telemetry.store_committed(writes, time);
-        }),
-        readers: settings.store.readers,
-        queue_max: settings.store.queue_max,
-        group_max: settings.store.group_max,
-        cache_bytes: settings.store.cache_bytes,
-        ..embedded::Config::at(&path)
+/// The store; callers are answered while it is waited for.
+async fn store(
+    settings: &Settings,
+    telemetry: &Telemetry,
+    api: &TcpListener,
+    admin: Option<&TcpListener>,
+) -> anyhow::Result<Arc<dyn Store>> {
+    let config = ingress_config(settings, Vec::new());
+    let (stop, _) = watch::channel(false);
+    let mut servers = Vec::new();
+    let mut answer = |listener: &TcpListener, operations: bool| {
+        let (listener, config) = (again(listener)?, config.clone());
+        let mut stopped = stop.subscribe();
+        servers.push(tokio::spawn(async move {
+            let stopped = async { drop(stopped.wait_for(|stopped| *stopped).await) };
+            fanfare_ingress::serve_waiting(listener, &config, operations, stopped).await;
+        }));
+        anyhow::Ok(())
     };
-    embedded::open(&config).map_err(|error| refused_store(error, directory))
+    if settings.store.kind == config::store::Kind::Scylla {
+        answer(api, admin.is_none())?;
+        admin.map_or(Ok(()), |admin| answer(admin, true))?;
+    }
+    let opened = storage::wait(settings, telemetry).await;
+    stop.send_replace(true);
+    join_all(servers).await;
+    opened
 }
 
-/// Why the store cannot be opened, and what to do about it.
-pub(crate) fn refused_store(error: fanfare_store::Error, data_dir: &Path) -> anyhow::Error {
-    let advice = match &error {
-        fanfare_store::Error::Corrupt(_) => format!(
-            "; it was left as it is. `fanfare store check --data-dir {directory}` lists every fault, `fanfare store restore --from BACKUP --data-dir {directory}` puts a backup in its place",
-            directory = data_dir.display()
-        ),
-        fanfare_store::Error::NewerSchema { .. } => {
-            format!(
-                "; {} was left as it is",
-                data_dir.join(STORE_FILE).display()
-            )
-        }
-        _ => String::new(),
-    };
-    anyhow::anyhow!("cannot open the store: {error}{advice}")
+/// The same socket once more.
+fn again(listener: &TcpListener) -> anyhow::Result<TcpListener> {
+    use std::os::fd::AsFd;
+    let copy = listener.as_fd().try_clone_to_owned()?;
+    Ok(TcpListener::from_std(copy.into())?)
 }
 
 fn serve(
@@ -275,28 +272,6 @@ pub(crate) fn admission_limits(settings: &Settings) -> admission::Limits {
     }
 }
 
-fn fleet_config(settings: &Settings) -> fanfare_actors::fleet::Config {
-    let fleet = &settings.fleet;
-    fanfare_actors::fleet::Config {
-        name: fleet.name.clone().unwrap_or_else(host_name),
-        limits: fanfare_core::fleet::Limits {
-            lease: fleet.lease,
-            settle: fleet.settle,
-            poll: fleet.poll,
-            ..fanfare_core::fleet::Limits::default()
-        },
-    }
-}
-
-/// As the kernel has it; a machine that does not say is called after us.
-fn host_name() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    match name.trim() {
-        "" => "fanfare".to_owned(),
-        name => name.to_owned(),
-    }
-}
-
 fn system_config(settings: &Settings) -> system::Config {
     let (limits, registry, journal) = (&settings.limits, &settings.registry, &settings.journal);
     system::Config {
@@ -362,5 +337,28 @@ fn system_config(settings: &Settings) -> system::Config {
         },
         fleet: fleet_config(settings),
         call_timeout: limits.call_timeout,
+    }
+}
+
+fn fleet_config(settings: &Settings) -> fanfare_actors::fleet::Config {
+    let fleet = &settings.fleet;
+    fanfare_actors::fleet::Config {
+        name: fleet.name.clone().unwrap_or_else(host_name),
+        limits: fanfare_core::fleet::Limits {
+            lease: fleet.lease,
+            settle: fleet.settle,
+            poll: fleet.poll,
+            ..fanfare_core::fleet::Limits::default()
+        },
+    }
+}
+
+/// As the system has it (`proc(5)`); in a container, its own.
+fn host_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let name = name.unwrap_or_default().trim().to_owned();
+    match name.is_empty() {
+        true => "fanfare".to_owned(),
+        false => name,
     }
 }

@@ -7,7 +7,8 @@ use clap::{Parser, Subcommand};
 use crate::commands::gateway::NoKey;
 use crate::commands::serve::Unfinished;
 use crate::commands::{
-    campaign, check, demo, dev, devices, jwt, keys, send, serve, simulate, store,
+    campaign, check, demo, dev, devices, health, jwt, keys, nodes, schema, send, serve, simulate,
+    store,
 };
 use crate::config::Unusable;
 
@@ -30,6 +31,9 @@ enum Command {
     Demo(demo::Args),
     Simulate(simulate::Args),
     Store(store::Args),
+    Schema(schema::Args),
+    Nodes(nodes::Args),
+    Health(health::Args),
     Send(send::Args),
     Campaign(campaign::Args),
     Devices(devices::Args),
@@ -48,6 +52,9 @@ pub fn run() -> ExitCode {
         Command::Demo(args) => demo::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Store(args) => store::run(&args),
+        Command::Schema(args) => schema::run(&args),
+        Command::Nodes(args) => nodes::run(&args),
+        Command::Health(args) => health::run(&args),
         Command::Send(args) => send::run(&args),
         Command::Campaign(args) => campaign::run(&args),
         Command::Devices(args) => devices::run(&args),

@@ -11,4 +11,5 @@ pub mod material;
 pub mod reload;
 pub mod sandbox;
 mod senders;
+pub mod storage;
 mod vitals;

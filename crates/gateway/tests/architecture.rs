@@ -48,6 +48,7 @@ const MAY_KNOW_ANYTHING: &[&str] = &["benches", "fuzz", "loadtest"];
 const QUARANTINE: &[(&str, &[&str])] = &[
     ("ractor", &["actors"]),
     ("rusqlite", &["store"]),
+    ("scylla", &["store"]),
     ("axum", &["ingress"]),
     ("utoipa", &["ingress"]),
     ("h2", &["link", "simulator"]),

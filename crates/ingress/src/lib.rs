@@ -34,9 +34,11 @@ mod server;
 mod stand_in;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 pub use config::{AppDoor, Config, Handles};
 pub use in_force::{InForce, Prepared};
+pub use waiting::serve_waiting;
 
 use std::future::Future;
 

@@ -47,15 +47,15 @@ pub(crate) struct Health {
 /// Whether traffic should come here.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Readiness {
-    ready: bool,
+    pub(crate) ready: bool,
     /// Why not; empty when ready.
-    reasons: Vec<String>,
+    pub(crate) reasons: Vec<String>,
 }
 
 /// Is the process alive?
 #[utoipa::path(get, path = "/healthz", tag = "Operations", operation_id = "healthz",
     responses((status = 200, description = "It is.", body = Health)))]
-async fn healthz() -> axum::Json<Health> {
+pub(crate) async fn healthz() -> axum::Json<Health> {
     axum::Json(Health { status: "ok" })
 }
 

@@ -12,6 +12,7 @@ mod backup;
 mod campaigns;
 mod check;
 mod config;
+mod copy;
 mod devices;
 mod export;
 mod fault;
@@ -44,6 +45,7 @@ use tokio::sync::{Semaphore, oneshot, watch};
 pub use backup::{Copied, Progress, backup};
 pub use check::{Checked, Contents, check, check_copy};
 pub use config::{Config, OnCommit};
+pub use copy::{Amount, Kept, Reader as CopyReader};
 pub use export::devices_of_app;
 pub use restore::{Restored, restore};
 

@@ -32,6 +32,10 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
+/// What the tests of this crate share with those in `tests/`.
+#[cfg(test)]
+extern crate self as fanfare_store;
+
 /// Everything the gateway keeps. Cheap to share (`Arc<dyn Store>`), safe to call from any runtime.
 pub trait Store: Registry + Journal + Campaigns {
     /// Whether reads and durable writes work now; for readiness. Does one of each.

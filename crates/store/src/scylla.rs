@@ -17,6 +17,9 @@ mod fault;
 mod fleet;
 mod held;
 mod journal;
+#[cfg(test)]
+#[path = "../tests/scylla/keyspaces.rs"]
+mod keyspaces;
 mod registry;
 pub mod schema;
 mod session;
@@ -25,7 +28,7 @@ use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 
-pub use config::{Config, Credentials};
+pub use config::{Config, Consistency, Credentials};
 
 use crate::{Fleet, Result, Store};
 use held::Held;
@@ -50,11 +53,12 @@ impl Scylla {
         let db = Arc::new(Db::connect(config, Some(&config.keyspace)).await?);
         schema::verify(&db).await?;
         let held = Arc::new(Held::none());
+        // Many statements each, and so large futures.
         Ok(Arc::new(Scylla {
-            registry: registry::Room::new(&db, &held, config).await?,
-            journal: journal::Room::new(&db, &held, config).await?,
-            campaigns: campaigns::Room::new(&db, &held).await?,
-            fleet: fleet::Room::new(&db).await?,
+            registry: Box::pin(registry::Room::new(&db, &held, config)).await?,
+            journal: Box::pin(journal::Room::new(&db, &held, config)).await?,
+            campaigns: Box::pin(campaigns::Room::new(&db, &held, config)).await?,
+            fleet: Box::pin(fleet::Room::new(&db)).await?,
             db,
             held,
         }))

@@ -8,13 +8,17 @@
 
 pub mod campaign;
 pub mod check;
+mod cluster;
 pub mod demo;
 pub mod dev;
 pub mod devices;
 mod format;
 pub(crate) mod gateway;
+pub mod health;
 pub mod jwt;
 pub mod keys;
+pub mod nodes;
+pub mod schema;
 pub mod send;
 pub mod serve;
 pub mod simulate;
@@ -72,6 +76,12 @@ async fn asked_to_end() -> anyhow::Result<()> {
 fn http_client() -> anyhow::Result<reqwest::Client> {
     let client = reqwest::Client::builder().timeout(std::time::Duration::from_secs(30));
     client.build().context("making an HTTP client")
+}
+
+/// A duration of a flag, written as in the configuration.
+fn duration(text: &str) -> Result<std::time::Duration, String> {
+    let read = crate::config::units_duration(text);
+    read.ok_or_else(|| "write a duration such as 3s".to_owned())
 }
 
 /// `name=value` of a flag.

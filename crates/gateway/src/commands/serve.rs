@@ -16,7 +16,8 @@ use crate::config::{self, Config};
 /// accepts nothing new, waits for answers that are out, and loses nothing; a second signal ends it at once,
 /// and loses nothing either (what had no answer is sent again at the next start, under the same ids). On SIGHUP
 /// it reads the file again: apps, keys, rates and some limits change without closing a healthy connection, what
-/// needs a restart is named, and a file with faults changes nothing.
+/// needs a restart is named, and a file with faults changes nothing. With `store.kind = "scylla"` it waits for
+/// its database, and answers that it is not ready; tables of another version end it.
 ///
 /// Exit status: 0 drained, 1 cannot start or go on, 2 wrong usage or configuration, 3 ended before every answer
 /// was there (`drain_timeout` passed, or a second signal).
@@ -56,7 +57,11 @@ pub enum Unfinished {
 
 async fn serve(config: Config, path: &Path, mut hangups: Signal) -> anyhow::Result<()> {
     let mut signals = super::EndSignals::new()?;
-    let app = App::start(config).await?;
+    let app = tokio::select! {
+        app = App::start(config) => app?,
+        // While it waits for its database.
+        () = signals.next() => return Ok(()),
+    };
     let admin = app.admin.map_or_else(
         || "on the api's address".to_owned(),
         |admin| admin.to_string(),

@@ -13,6 +13,7 @@ pub mod limits;
 mod providers;
 mod section;
 pub mod settings;
+pub mod store;
 mod tree;
 mod units;
 

@@ -1,5 +1,7 @@
 //! Reads one table of the tree: takes what it knows, collects every fault, and reports what nobody asked for.
 
+mod numbers;
+
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -12,6 +14,8 @@ use fanfare_types::Secret;
 use super::faults::{Fault, Faults};
 use super::tree::{Node, Origin, Table, Value};
 use super::units;
+
+pub use numbers::Numbers;
 
 /// What all sections of one reading share.
 #[derive(Clone)]
@@ -84,6 +88,14 @@ impl<'a> Section<'a> {
     /// Whether the key is given; does not count as asking for it.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.table.is_some_and(|table| table.contains_key(name))
+    }
+
+    /// A key that is known and has no place here: if it is given, `why` says so.
+    pub(crate) fn out_of_place(&self, name: &'static str, why: &str) {
+        self.asked.borrow_mut().insert(name);
+        if self.has(name) {
+            self.fault(name, why);
+        }
     }
 
     /// Reports a fault at a key of this section.

@@ -12,6 +12,7 @@ use super::campaigns::{self, Campaigns};
 use super::fleet::{self, Fleet};
 use super::limits::{self, Limits};
 use super::section::Section;
+use super::store::{self, Store};
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
@@ -25,22 +26,14 @@ pub struct Settings {
     /// Threads that send; each runs its own connections.
     pub sender_threads: usize,
     pub store: Store,
+    pub fleet: Fleet,
     pub limits: Limits,
     pub campaigns: Campaigns,
-    pub fleet: Fleet,
     pub registry: Registry,
     pub journal: Journal,
     pub cleanup: Cleanup,
     pub link: Link,
     pub log: Log,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub struct Store {
-    pub readers: usize,
-    pub queue_max: usize,
-    pub group_max: usize,
-    pub cache_bytes: usize,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -102,15 +95,10 @@ impl Default for Settings {
             data_dir: PathBuf::from("fanfare-data"),
             drain_timeout: 30 * SECOND,
             sender_threads: 1,
-            store: Store {
-                readers: 2,
-                queue_max: 65_536,
-                group_max: 1024,
-                cache_bytes: 2 << 20,
-            },
+            store: Store::default(),
+            fleet: Fleet::default(),
             limits: Limits::default(),
             campaigns: Campaigns::default(),
-            fleet: Fleet::default(),
             registry: Registry {
                 devices_per_user_max: 100,
                 shards: 8,
@@ -174,10 +162,10 @@ pub(crate) fn read(root: &Section<'_>) -> Settings {
             .unwrap_or_else(|| root.resolve(&default.data_dir)),
         drain_timeout: root.duration("drain_timeout", default.drain_timeout),
         sender_threads: root.integer("sender_threads", default.sender_threads, 1..=256),
-        store: store(root.section("store"), &default.store),
+        store: store::read(root.section("store"), default.store),
+        fleet: fleet::read(root.section("fleet"), default.fleet),
         limits: limits::read(root.section("limits"), &default.limits),
         campaigns: campaigns::read(root.section("campaigns"), &default.campaigns),
-        fleet: fleet::read(root.section("fleet"), &default.fleet),
         registry: registry(root.section("registry"), default.registry),
         journal: journal(root.section("journal"), &default.journal),
         cleanup: cleanup(root.section("cleanup"), &default.cleanup),
@@ -188,25 +176,6 @@ pub(crate) fn read(root: &Section<'_>) -> Settings {
 
 fn address(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
-}
-
-fn store(section: Section<'_>, default: &Store) -> Store {
-    match section.text("kind") {
-        None | Some("embedded") => {}
-        Some("scylla") => section.fault(
-            "kind",
-            "\"scylla\" is not served by this version; use \"embedded\"",
-        ),
-        Some(_) => section.fault("kind", "must be \"embedded\""),
-    }
-    let store = Store {
-        readers: section.integer("readers", default.readers, 1..=64),
-        queue_max: section.integer("queue_max", default.queue_max, COUNT),
-        group_max: section.integer("group_max", default.group_max, 1..=65_536),
-        cache_bytes: section.bytes("cache", default.cache_bytes),
-    };
-    section.finish();
-    store
 }
 
 fn registry(section: Section<'_>, default: Registry) -> Registry {

@@ -144,36 +144,6 @@ fn the_campaigns_defaults_are_its_own() {
 }
 
 #[test]
-fn the_fleets_defaults_are_its_own() {
-    let (fleet, own) = (
-        Settings::default().fleet,
-        fanfare_core::fleet::Limits::default(),
-    );
-    assert_eq!((fleet.lease, fleet.settle), (own.lease, own.settle));
-    assert_eq!((fleet.poll, fleet.name), (own.poll, None));
-    assert_eq!(own.inbox_kept, fanfare_store::fleet::INBOX_KEPT);
-}
-
-#[test]
-fn every_fault_of_the_fleet_is_named() {
-    let text = format!(
-        "[fleet]\nname = \"\"\nlease = \"100ms\"\nsettle = \"2s\"\npoll = \"1500ms\"\nnodes = 3\n{MINIMAL}"
-    );
-    let found = faults(&text, &[]);
-    let expect = [
-        "line 2: fleet.name: ",
-        "line 3: fleet.lease: must be 1s or more",
-        "line 4: fleet.settle: must not be longer than the lease",
-        "line 5: fleet.poll: must not be longer than half of settle",
-        "line 6: fleet.nodes: is not known here",
-    ];
-    assert_eq!(found.len(), expect.len(), "{found:#?}");
-    for (found, expected) in found.iter().zip(expect) {
-        assert!(found.starts_with(expected), "{found} / {expected}");
-    }
-}
-
-#[test]
 fn every_fault_of_campaigns_is_named() {
     let text = format!(
         "[campaigns]\nunfinished_max = 0\nwindow = 100\nupload_rows_max = \"many\"\nupload_idle = 60\nwatchers_max = 0\nfacts = 1\nshards = 4\n{MINIMAL}"

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::config::store;
+
 /// What changes at once, and what waits for a restart.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
@@ -112,6 +114,46 @@ impl Shown for std::path::PathBuf {
 impl<T: Shown> Shown for Option<T> {
     fn shown(&self) -> String {
         self.as_ref().map_or_else(|| "none".to_owned(), T::shown)
+    }
+}
+
+impl Shown for Vec<String> {
+    fn shown(&self) -> String {
+        format!("[{}]", self.join(", "))
+    }
+}
+
+impl Shown for store::Kind {
+    fn shown(&self) -> String {
+        format!("{self:?}").to_lowercase()
+    }
+}
+
+/// A secret: that it is another is all that is said.
+impl Shown for store::Password {
+    fn shown(&self) -> String {
+        "one".to_owned()
+    }
+}
+
+impl Shown for store::Tls {
+    fn shown(&self) -> String {
+        "on".to_owned()
+    }
+}
+
+impl Shown for store::Numbers {
+    fn shown(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Shown for fanfare_store::scylla::Consistency {
+    fn shown(&self) -> String {
+        match self {
+            Self::LocalQuorum => "local_quorum".to_owned(),
+            Self::Quorum => "quorum".to_owned(),
+        }
     }
 }
 

@@ -68,7 +68,7 @@ async fn a_damaged_store_is_reported_and_left_as_it_is() {
     write_minimal(directory.path(), "127.0.0.1:0");
     let data = directory.path().join("fanfare-data");
     std::fs::create_dir(&data).expect("a directory");
-    let path = data.join(fanfare_gateway::app::STORE_FILE);
+    let path = data.join(fanfare_gateway::storage::STORE_FILE);
     let damaged = b"this is no database, whatever its name says".repeat(100);
     std::fs::write(&path, &damaged).expect("written");
     let output = fanfare(directory.path(), &["serve"]).await;

@@ -58,7 +58,7 @@ fn rows(count: u32) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_through_the_gateway_registers_all_but_the_bad_rows() {
-    let world = World::new().await;
+    let world = World::embedded().await;
     write(&world, "devices.ndjson", &rows(60));
     let output = online(&world, &["devices", "import", "devices.ndjson", "--json"]).await;
     assert_eq!(
@@ -126,7 +126,7 @@ async fn an_import_through_the_gateway_registers_all_but_the_bad_rows() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_exported_is_imported_to_the_byte() {
-    let mut world = World::new().await;
+    let mut world = World::embedded().await;
     write(&world, "devices.ndjson", &rows(5_000));
     let import = ["devices", "import", "devices.ndjson", "--offline", "--json"];
     let refused = run(&world, &import).await;
@@ -191,7 +191,7 @@ async fn what_is_exported_is_imported_to_the_byte() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_file_decides_who_has_an_address_and_the_registry_what_is_newer() {
-    let mut world = World::new().await;
+    let mut world = World::embedded().await;
     assert!(world.drain().await);
     write(
         &world,
@@ -241,7 +241,7 @@ async fn the_file_decides_who_has_an_address_and_the_registry_what_is_newer() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_was_cut_off_goes_on() {
-    let world = World::new().await;
+    let world = World::embedded().await;
     write(&world, "devices.csv", &table(ROWS));
     let config = world.directory.path().join("fanfare.toml");
     assert!(config.exists());

@@ -14,6 +14,8 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use crate::store::{Kind, Place};
+
 /// Longest wait for anything that must come.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -22,6 +24,7 @@ pub(crate) struct World {
     pub(crate) simulator: Simulator,
     pub(crate) directory: TempDir,
     pub(crate) sandbox: sandbox::Sandbox,
+    pub(crate) place: Place,
     client: reqwest::Client,
     url: String,
     clock: Option<Clock>,
@@ -42,11 +45,23 @@ pub(crate) struct Options {
     pub(crate) simulated: Option<fn(&mut fanfare_simulator::Config)>,
     /// The gateway's clock, if not the machine's.
     pub(crate) clock: Option<Clock>,
+    /// Of a test that is about one store.
+    pub(crate) store: Option<Kind>,
 }
 
 impl World {
     pub(crate) async fn new() -> World {
         World::with(Options::default()).await
+    }
+
+    /// For tests of the embedded store's file.
+    pub(crate) async fn embedded() -> World {
+        let store = Some(Kind::Embedded);
+        World::with(Options {
+            store,
+            ..Options::default()
+        })
+        .await
     }
 
     pub(crate) async fn with(options: Options) -> World {
@@ -59,7 +74,9 @@ impl World {
             edit(&mut simulated);
         }
         let simulator = Simulator::start(simulated).await.expect("simulators");
-        let sandbox = write_sandbox(directory.path(), &material, &simulator, &options);
+        // Boxed: what makes tables is large, and so would be the future of every test.
+        let place = Box::pin(Place::of(options.store.unwrap_or_else(Kind::wanted))).await;
+        let sandbox = write_sandbox(directory.path(), &material, &simulator, &options, &place);
         let client = reqwest::Client::builder()
             .timeout(PATIENCE)
             .build()
@@ -69,6 +86,7 @@ impl World {
             simulator,
             directory,
             sandbox,
+            place,
             client,
             url: String::new(),
             clock: options.clock,
@@ -213,6 +231,7 @@ fn write_sandbox(
     material: &Material,
     simulator: &Simulator,
     options: &Options,
+    place: &Place,
 ) -> sandbox::Sandbox {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let sandbox =
@@ -226,7 +245,7 @@ fn write_sandbox(
     if let Ok(codec) = std::env::var("TEST_LINK_CODEC") {
         text = with_codec(&text, &codec);
     }
-    std::fs::write(&sandbox.config, text).expect("the configuration");
+    std::fs::write(&sandbox.config, place.written_into(&text)).expect("the configuration");
     sandbox
 }
 

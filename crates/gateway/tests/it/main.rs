@@ -1,4 +1,5 @@
-//! The whole gateway against the provider simulators, over real sockets.
+//! The whole gateway against the provider simulators, over real sockets. `TEST_STORE=scylla` runs all of it on a real
+//! ScyllaDB or Cassandra.
 
 mod answers;
 mod campaign_commands;
@@ -15,6 +16,7 @@ mod durability;
 mod endings;
 mod faults;
 mod harness;
+mod keyspaces;
 mod kill;
 mod observed;
 mod outside;
@@ -23,5 +25,9 @@ mod process;
 mod reload;
 mod scripted;
 mod sending;
+mod store;
 mod store_commands;
 mod terminal;
+
+/// What these tests keep their devices in, unless `TEST_STORE` says otherwise.
+const STORE: store::Kind = store::Kind::Embedded;

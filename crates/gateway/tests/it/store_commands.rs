@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use fanfare_gateway::app::STORE_FILE;
+use fanfare_gateway::storage::STORE_FILE;
 use futures_util::future::join_all;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ async fn is_there(client: &Client, id: &str) -> bool {
 
 /// A world with a device whose gateway is not running.
 async fn world() -> World {
-    let mut world = World::new().await;
+    let mut world = World::embedded().await;
     world.register("ada", "ios_push", &apns_token(1)).await;
     assert!(world.drain().await);
     world

@@ -32,6 +32,7 @@ use futures_util::future::BoxFuture;
 use self::cut::Outline;
 use self::rows::PackedStanding;
 use self::uploads::Look;
+pub(super) use self::uploads::upload_rows;
 use super::Embedded;
 use super::readers::snapshot;
 use crate::campaigns::{

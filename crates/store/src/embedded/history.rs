@@ -67,7 +67,7 @@ pub(super) fn deliveries(
 }
 
 /// All recorded outcomes of a notification, ascending by ordinal.
-fn ended(db: &Connection, seq: i64, inline: Option<Vec<u8>>) -> Result<Vec<Ended>> {
+pub(super) fn ended(db: &Connection, seq: i64, inline: Option<Vec<u8>>) -> Result<Vec<Ended>> {
     let mut ended = Vec::new();
     if let Some(blob) = inline {
         codec::unpack_ended(&blob, &mut ended).ok_or_else(|| corrupt("notifications.ended"))?;
@@ -121,7 +121,7 @@ pub(super) fn unreadable(db: &Connection) -> Result<u64> {
     Ok(unreadable)
 }
 
-fn recovered(row: &Row<'_>) -> Result<Recovered> {
+pub(super) fn recovered(row: &Row<'_>) -> Result<Recovered> {
     let done = Done(row.get::<_, Option<Vec<u8>>>(8)?.unwrap_or_default());
     let text = |at: usize| Ok::<_, rusqlite::Error>(row.get_ref(at)?.as_str()?);
     let body: Body = serde_json::from_str(text(12)?).map_err(|_| corrupt("records.body"))?;

@@ -10,6 +10,7 @@
 //! A campaign as a whole is steered from any node. A shard is written by whoever holds its slot, under the epoch of
 //! that hold; a push costs no row: a bit, a count, and a few bytes when it was not simply delivered.
 
+mod adopt;
 mod audience;
 mod blocks;
 mod change;
@@ -17,6 +18,7 @@ mod chunks;
 mod create;
 mod cut;
 mod deliveries;
+mod fences;
 mod heads;
 mod list;
 mod outcomes;
@@ -31,7 +33,7 @@ mod walk;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use fanfare_types::{
     AppId, Audience, CampaignId, CampaignRecord, NotificationId, Outcome, Standing, Timestamp,
@@ -44,15 +46,15 @@ use self::deliveries::Asked;
 use self::heads::Desks;
 use self::rows::Look;
 use self::tables::Statements;
-use super::Scylla;
 use super::held::Held;
 use super::session::Db;
+use super::{Config, Scylla};
 use crate::campaigns::{
     AudiencePage, AudienceQuery, Audienced, Block, CampaignDeliveries, Changed, Chunk,
     ChunkOutcomes, Created, DeliveryCursor, Named, OpenChunk, Opened, Shard, StoredCampaign,
     UploadRow,
 };
-use crate::{Campaigns, Idempotency, Result};
+use crate::{Campaigns, Error, Idempotency, Result};
 
 pub(super) use self::tables::TABLES;
 
@@ -63,16 +65,29 @@ pub(super) struct Room {
     sql: Statements,
     desks: Desks,
     cuts: Mutex<HashMap<CampaignId, Arc<Cut>>>,
+    /// Longest time for a call that somebody waits for, all of its steps.
+    patience: Duration,
 }
 
 impl Room {
-    pub(super) async fn new(db: &Arc<Db>, held: &Arc<Held>) -> Result<Self> {
+    pub(super) async fn new(db: &Arc<Db>, held: &Arc<Held>, config: &Config) -> Result<Self> {
         Ok(Room {
-            sql: Statements::prepare(db).await?,
+            sql: Box::pin(Statements::prepare(db)).await?,
             db: db.clone(),
             held: held.clone(),
             desks: Desks::default(),
             cuts: Mutex::default(),
+            patience: config.request_timeout.mul_f32(1.25),
+        })
+    }
+
+    /// No longer than a caller may have to wait.
+    async fn patiently<T>(&self, steps: impl Future<Output = Result<T>>) -> Result<T> {
+        let ended = tokio::time::timeout(self.patience, Box::pin(steps)).await;
+        ended.unwrap_or_else(|_| {
+            Err(Error::Unknown(
+                "a campaign's write took too long".to_owned(),
+            ))
         })
     }
 }
@@ -105,8 +120,8 @@ impl Campaigns for Scylla {
     ) -> BoxFuture<'_, Result<Created>> {
         Box::pin(async move {
             let room = &self.campaigns;
-            room.create(record, &standing, idempotency, unfinished_max)
-                .await
+            let steps = room.create(record, &standing, idempotency, unfinished_max);
+            room.patiently(steps).await
         })
     }
 
@@ -149,12 +164,18 @@ impl Campaigns for Scylla {
         standing: Standing,
     ) -> BoxFuture<'_, Result<Changed>> {
         let app = app.clone();
-        Box::pin(async move { self.campaigns.change(&app, id, standing).await })
+        Box::pin(async move {
+            let room = &self.campaigns;
+            room.patiently(room.change(&app, id, standing)).await
+        })
     }
 
     fn append(&self, app: &AppId, id: CampaignId, block: Block) -> BoxFuture<'_, Result<Changed>> {
         let app = app.clone();
-        Box::pin(async move { self.campaigns.append(&app, id, &block).await })
+        Box::pin(async move {
+            let room = &self.campaigns;
+            room.patiently(room.append(&app, id, &block)).await
+        })
     }
 
     fn shards(

@@ -16,6 +16,7 @@ pub struct Config {
     pub credentials: Option<Credentials>,
     /// `None`: no TLS.
     pub tls: Option<Arc<rustls::ClientConfig>>,
+    pub consistency: Consistency,
     /// `{'class': 'NetworkTopologyStrategy', …}`, as CQL wants it; used when the keyspace is made.
     pub replication: String,
     /// How long one request may take, all tries of it together. Default 1.5 s; afterwards the call fails, and the
@@ -25,6 +26,16 @@ pub struct Config {
     pub queue_max: usize,
     /// Finished notifications are kept for this long (`journal.retention`).
     pub retention: Duration,
+}
+
+/// Whose quorum answers. Nothing less is offered: a read that misses an acknowledged write would send to a former owner.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// Of the datacenter that is asked. All gateways have to be in one, for compare-and-set is decided there, too.
+    #[default]
+    LocalQuorum,
+    /// Of all datacenters: gateways may be in several, and every call waits for the far ones.
+    Quorum,
 }
 
 #[derive(Clone)]
@@ -41,6 +52,7 @@ impl Config {
             datacenter: None,
             credentials: None,
             tls: None,
+            consistency: Consistency::default(),
             replication: "{'class': 'NetworkTopologyStrategy', 'replication_factor': 3}".to_owned(),
             request_timeout: Duration::from_millis(1_500),
             queue_max: 10_000,

@@ -17,13 +17,6 @@ impl Held {
         self.0.read()[usize::from(slot.number())]
     }
 
-    pub(super) fn slots(&self) -> Vec<(Slot, Epoch)> {
-        let held = self.0.read();
-        Slot::all()
-            .filter_map(|slot| Some((slot, held[usize::from(slot.number())]?)))
-            .collect()
-    }
-
     pub(super) fn set(&self, slot: Slot, epoch: Option<Epoch>) {
         self.0.write()[usize::from(slot.number())] = epoch;
     }

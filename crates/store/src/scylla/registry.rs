@@ -20,11 +20,13 @@ mod listing;
 mod lookups;
 mod plan;
 mod remove;
-mod row;
+pub(super) mod row;
 mod rows;
 mod scan;
 mod settle;
 mod tables;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,9 +1,8 @@
 //! One session with the cluster: prepared statements, bounded calls, compare-and-set.
 //!
-//! Reads and writes are at LOCAL_QUORUM, compare-and-set at LOCAL_SERIAL with LOCAL_QUORUM for its commit: whoever
-//! reads after an acknowledged write sees it, whichever node answers.
+//! Reads and writes are at LOCAL_QUORUM, compare-and-set at LOCAL_SERIAL with LOCAL_QUORUM for its commit (or QUORUM and
+//! SERIAL, [`super::Consistency`]): whoever reads after an acknowledged write sees it, whichever node answers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use scylla::client::execution_profile::ExecutionProfile;
@@ -21,8 +20,8 @@ use scylla::statement::{Consistency, SerialConsistency};
 use scylla::value::{CqlValue, Row};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::Config;
 use super::fault::{self, damaged};
+use super::{Config, config};
 use crate::{Error, Result};
 
 /// What a statement is, which decides whether it may be sent again by the driver.
@@ -51,6 +50,7 @@ pub(super) enum Cas {
 
 pub(super) struct Db {
     session: Session,
+    serial: Consistency,
     room: Semaphore,
     cas_timeout: Duration,
 }
@@ -64,9 +64,10 @@ impl Db {
         if let Some(datacenter) = &config.datacenter {
             policy = policy.prefer_datacenter(datacenter.clone());
         }
+        let (consistency, conditional, serial) = levels(config.consistency);
         let profile = ExecutionProfile::builder()
-            .consistency(Consistency::LocalQuorum)
-            .serial_consistency(Some(SerialConsistency::LocalSerial))
+            .consistency(consistency)
+            .serial_consistency(Some(conditional))
             .request_timeout(Some(config.request_timeout))
             .load_balancing_policy(policy.build())
             .build();
@@ -87,6 +88,7 @@ impl Db {
             .map_err(|error| fault::connect(&error))?;
         Ok(Db {
             session,
+            serial,
             room: Semaphore::new(config.queue_max.max(1)),
             cas_timeout: config.request_timeout.mul_f32(CAS_SHARE),
         })
@@ -105,7 +107,7 @@ impl Db {
             statement.set_request_timeout(Some(self.cas_timeout));
         }
         if kind == Kind::SerialRead {
-            statement.set_consistency(Consistency::LocalSerial);
+            statement.set_consistency(self.serial);
         }
         Ok(statement)
     }
@@ -235,6 +237,22 @@ impl Db {
     }
 }
 
+/// Of reads and writes, of compare-and-set, and of reads of what that decided.
+fn levels(consistency: config::Consistency) -> (Consistency, SerialConsistency, Consistency) {
+    match consistency {
+        config::Consistency::LocalQuorum => (
+            Consistency::LocalQuorum,
+            SerialConsistency::LocalSerial,
+            Consistency::LocalSerial,
+        ),
+        config::Consistency::Quorum => (
+            Consistency::Quorum,
+            SerialConsistency::Serial,
+            Consistency::Serial,
+        ),
+    }
+}
+
 fn batch(statements: Vec<PreparedStatement>, kind: BatchType, is_idempotent: bool) -> Batch {
     let mut batch = Batch::new(kind);
     statements
@@ -278,6 +296,3 @@ fn applied(answer: QueryResult) -> Result<Cas> {
     }
     Ok(Cas::Applied)
 }
-
-/// What every room is given.
-pub(super) type Shared = Arc<Db>;

@@ -3,6 +3,9 @@
 //! Making tables takes seconds, so a few keyspaces are made once a run and borrowed: one for each test that runs at the
 //! time. What the test before left in one is removed first.
 
+// Several test binaries have this file, and not all of them need all of it.
+#![allow(dead_code)]
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -50,6 +53,14 @@ impl Loan {
             request_timeout: Duration::from_secs(20),
             ..config(nodes, &self.keyspace)
         }
+    }
+
+    /// For looking at the tables beside the store.
+    pub(crate) async fn session(&self) -> Session {
+        let session = session(&nodes().await).await;
+        let used = session.use_keyspace(&self.keyspace, true).await;
+        used.expect("it is there");
+        session
     }
 }
 
@@ -141,6 +152,24 @@ impl Raw {
         };
         raw.drop().await;
         raw
+    }
+
+    /// The tables of a borrowed keyspace.
+    pub(crate) async fn of(loan: &Loan) -> Raw {
+        let nodes = nodes().await;
+        Raw {
+            session: session(&nodes).await,
+            config: config(nodes, &loan.keyspace),
+        }
+    }
+
+    /// How many rows a table has.
+    pub(crate) async fn count(&self, table: &str) -> usize {
+        let count = format!("SELECT count(*) FROM {}.{table}", self.config.keyspace);
+        let counted = self.session.query_unpaged(count, ()).await;
+        let counted = counted.expect("the server answers").into_rows_result();
+        let counted = counted.expect("a row").single_row::<(i64,)>();
+        usize::try_from(counted.expect("a number").0).expect("it is one")
     }
 
     pub(crate) fn config(&self) -> &Config {

@@ -1,5 +1,6 @@
 //! The store on ScyllaDB or Cassandra passes the contract, on a real server.
 
+mod campaigns;
 mod journal;
 mod keyspaces;
 mod schema;

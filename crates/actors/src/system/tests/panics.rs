@@ -39,7 +39,12 @@ async fn survive(actors: &[&str]) {
 }
 
 async fn run(simulator: &Simulator, case: &Case) {
-    let stage = Stage::new(simulator, case.kind == Kind::Sweeping).await;
+    let stage = Stage::new(
+        simulator,
+        case.kind == Kind::Sweeping,
+        case.point.0 == "fleet",
+    )
+    .await;
     let (actor, point) = case.point;
     eprintln!("{actor}/{point}");
     let stage = match case.kind {
@@ -93,6 +98,11 @@ async fn a_panic_in_the_supervisor_of_campaigns_loses_nothing() {
     survive(&["campaigns"]).await;
 }
 
+#[tokio::test]
+async fn a_panic_among_several_nodes_loses_nothing() {
+    survive(&["fleet"]).await;
+}
+
 /// The tests above leave nobody out.
 #[test]
 fn every_actor_has_its_cases() {
@@ -111,6 +121,7 @@ fn every_actor_has_its_cases() {
         "root",
         "campaigns",
         "campaign",
+        "fleet",
     ];
     let of_cases: BTreeSet<_> = cases::all().into_iter().map(|case| case.point.0).collect();
     assert_eq!(of_cases, BTreeSet::from(tested));

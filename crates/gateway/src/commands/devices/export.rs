@@ -14,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::row::{self, FIELDS};
 use crate::commands::Format;
-use crate::{app, config};
+use crate::{config, storage};
 
 /// Write every device of an app to a file that `import` reads, while the gateway serves or not.
 ///
@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
             Err(_) => ControlFlow::Break(()),
         }
     };
-    let read = embedded::devices_of_app(&data_dir.join(app::STORE_FILE), &app, &mut each);
+    let read = embedded::devices_of_app(&data_dir.join(storage::STORE_FILE), &app, &mut each);
     bar.finish_and_clear();
     let finished = written.and_then(|()| writer.finish());
     finished.with_context(|| format!("writing {}", args.file.display()))?;
@@ -107,6 +107,7 @@ fn place(args: &Args) -> anyhow::Result<(PathBuf, AppId)> {
         return Ok((directory.clone(), app.clone()));
     }
     let config = config::load(&args.config)?;
+    storage::embedded_only(&config.settings)?;
     let mut ids = config.apps.iter().map(|(_, app)| &app.id);
     let app = match said {
         Some(app) => app,

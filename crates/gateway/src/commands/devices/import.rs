@@ -18,7 +18,7 @@ use super::resume::Resume;
 use super::rows::{Place, Rows};
 use crate::commands::gateway::Access;
 use crate::commands::{EndSignals, Format};
-use crate::{app, config};
+use crate::{config, storage};
 
 /// Register the devices of a file, millions of them if need be.
 ///
@@ -239,6 +239,7 @@ fn into(data_dir: &Path, app: &AppId) -> String {
 }
 
 fn open_store(settings: &config::Settings) -> anyhow::Result<Arc<dyn Store>> {
+    storage::embedded_only(settings)?;
     let directory = &settings.data_dir;
     std::fs::create_dir_all(directory)
         .with_context(|| format!("cannot make the data directory {}", directory.display()))?;
@@ -246,7 +247,7 @@ fn open_store(settings: &config::Settings) -> anyhow::Result<Arc<dyn Store>> {
         readers: 1,
         group_max: GROUP_MAX,
         cache_bytes: CACHE_BYTES,
-        ..embedded::Config::at(&directory.join(app::STORE_FILE))
+        ..embedded::Config::at(&directory.join(storage::STORE_FILE))
     };
-    embedded::open(&config).map_err(|error| app::refused_store(error, directory))
+    embedded::open(&config).map_err(|error| storage::refused(error, directory))
 }

@@ -1,7 +1,8 @@
-//! `fanfare store`: look after the embedded store's file.
+//! `fanfare store`: look after the embedded store's file, and take it elsewhere.
 
 mod backup;
 mod check;
+mod copy;
 mod restore;
 
 use std::path::{Path, PathBuf};
@@ -11,10 +12,10 @@ use fanfare_store::embedded::Contents;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
-use crate::app::STORE_FILE;
 use crate::config;
+use crate::storage::{self, STORE_FILE};
 
-/// Check, back up and restore the embedded store.
+/// Check, back up and restore the embedded store, or copy it into a cluster.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(subcommand)]
@@ -26,6 +27,7 @@ enum Command {
     Check(check::Args),
     Backup(backup::Args),
     Restore(restore::Args),
+    Copy(copy::Args),
 }
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
@@ -33,6 +35,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
         Command::Check(args) => check::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Restore(args) => restore::run(args),
+        Command::Copy(args) => copy::run(args),
     }
 }
 
@@ -51,7 +54,11 @@ impl Place {
     fn file(&self) -> anyhow::Result<PathBuf> {
         let directory = match &self.data_dir {
             Some(directory) => directory.clone(),
-            None => config::load(&self.config)?.settings.data_dir,
+            None => {
+                let settings = config::load(&self.config)?.settings;
+                storage::embedded_only(&settings)?;
+                settings.data_dir
+            }
         };
         Ok(directory.join(STORE_FILE))
     }

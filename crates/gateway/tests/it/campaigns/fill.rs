@@ -1,9 +1,6 @@
 //! Many devices, put straight into the store that no gateway has open.
 
-use std::path::Path;
-
-use fanfare_gateway::app::STORE_FILE;
-use fanfare_store::{Applied, Change, Claim, Expect, Put, embedded};
+use fanfare_store::{Applied, Change, Claim, Expect, Put};
 use fanfare_types::device::Meta;
 use fanfare_types::{
     Address, AddressKind, AppId, Channel, Device, DeviceId, Environment, Platform, Status,
@@ -11,22 +8,25 @@ use fanfare_types::{
 };
 use futures_util::future::join_all;
 
-use crate::harness::{apns_token, fcm_token};
+use crate::harness::{World, apns_token, fcm_token};
+use crate::store::Place;
 
 /// Writes that share a commit.
 const GROUP: u32 = 4_096;
 
+/// Registrations under way at a time on a cluster, where each is a compare-and-set of its own.
+const CONDITIONAL: u32 = 128;
+
 /// Writes `count` devices of the app `demo`, as [`device`] makes them.
-pub(crate) async fn fill(directory: &Path, count: u32) {
-    let data = directory.join("data");
-    std::fs::create_dir_all(&data).expect("a directory");
-    let config = embedded::Config {
-        group_max: GROUP as usize,
-        ..embedded::Config::at(&data.join(STORE_FILE))
+pub(crate) async fn fill(world: &World, count: u32) {
+    let (directory, place) = (world.directory.path(), &world.place);
+    let store = place.open(directory, GROUP as usize).await;
+    let group = match place {
+        Place::Embedded => GROUP,
+        Place::Scylla(_) => CONDITIONAL,
     };
-    let store = embedded::open(&config).expect("a store");
-    for first in (0..count).step_by(GROUP as usize) {
-        let numbers = first..count.min(first + GROUP);
+    for first in (0..count).step_by(group as usize) {
+        let numbers = first..count.min(first + group);
         let applied = join_all(numbers.map(|n| store.apply(registration(device(n))))).await;
         let done = |applied: &Result<Applied, _>| matches!(applied, Ok(Applied::Done));
         assert!(applied.iter().all(done), "a registry without room");

@@ -9,10 +9,8 @@
 
 use std::time::Duration;
 
-use fanfare_gateway::app::STORE_FILE;
 use fanfare_simulator::Provider;
 use fanfare_simulator::books::Entry;
-use fanfare_store::embedded;
 use fanfare_types::{AppId, CampaignId};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -58,11 +56,7 @@ async fn kill_9_in_the_middle_loses_nothing_and_doubles_what_was_in_flight() {
     let devices = number_of("TEST_CAMPAIGN_KILL_DEVICES", DEVICES);
     let mut world = World::with(with_books()).await;
     assert!(world.drain().await);
-    fill(
-        world.directory.path(),
-        u32::try_from(devices).expect("devices"),
-    )
-    .await;
+    fill(&world, u32::try_from(devices).expect("devices")).await;
     let mut outside = Outside::start(&world, &[]).await;
     outside.ready().await;
     let id = launch(&outside.client).await;
@@ -142,8 +136,7 @@ pub(super) async fn until(
 
 /// How many outcomes of a campaign are durable, as whoever opens the store next finds it.
 async fn recorded(world: &World, id: &str) -> u64 {
-    let file = world.directory.path().join("data").join(STORE_FILE);
-    let store = embedded::open(&embedded::Config::at(&file)).expect("a store");
+    let store = world.place.open(world.directory.path(), 1).await;
     let app = AppId::new("demo").expect("an app");
     let id = CampaignId::parse_uuid(id).expect("an id");
     let found = store.campaign(&app, id).await.expect("a store");

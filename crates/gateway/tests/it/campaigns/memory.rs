@@ -29,7 +29,7 @@ const GROWTH_KIB: u64 = 24 << 10;
 async fn outside(devices: u32) -> (World, Outside) {
     let mut world = World::with(with_books()).await;
     assert!(world.drain().await);
-    fill(world.directory.path(), devices).await;
+    fill(&world, devices).await;
     let outside = Outside::start(&world, &[]).await;
     outside.ready().await;
     (world, outside)

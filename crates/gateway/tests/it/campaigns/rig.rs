@@ -12,7 +12,7 @@ use crate::harness::{Options, World, expect, text};
 pub(crate) async fn crowd(devices: u32, options: Options) -> World {
     let mut world = World::with(options).await;
     assert!(world.drain().await);
-    fill(world.directory.path(), devices).await;
+    fill(&world, devices).await;
     world.start().await;
     world
 }

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Options, World, apns_token, eventually, fcm_token, json_of, text};
 use crate::outside::{Client, Outside};
+use crate::store::Kind;
 use instrument::Disk;
 
 const DEVICES: u32 = 20;
@@ -30,6 +31,7 @@ impl Rig {
     async fn new(tables: &'static str) -> Rig {
         let mut world = World::with(Options {
             tables,
+            store: Some(Kind::Embedded),
             ..Options::default()
         })
         .await;

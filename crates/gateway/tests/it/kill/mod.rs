@@ -21,12 +21,16 @@ use fanfare_simulator::Provider;
 use crate::harness::{Options, World, eventually};
 use crate::outside::{Client, Outside, store_is_sound};
 use crate::process::Serving;
+use crate::store::Kind;
 use chance::Chance;
 use registrars::Registrars;
 use senders::Senders;
 
 /// Rounds of a test run; `TEST_KILL_ROUNDS` makes it more.
 const ROUNDS: u32 = 50;
+
+/// On a cluster each waits until what the killed one held is free.
+const ROUNDS_ON_A_CLUSTER: u32 = 5;
 
 /// What a machine under load may take. The figures that are printed tell what it took.
 const READY_WITHIN: Duration = Duration::from_secs(10);
@@ -40,7 +44,11 @@ fn number_of(variable: &str, default: u64) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn kill_9_at_any_instant_loses_nothing() {
-    let rounds = u32::try_from(number_of("TEST_KILL_ROUNDS", ROUNDS.into())).expect("rounds");
+    let default = match Kind::wanted() {
+        Kind::Embedded => ROUNDS,
+        Kind::Scylla => ROUNDS_ON_A_CLUSTER,
+    };
+    let rounds = u32::try_from(number_of("TEST_KILL_ROUNDS", default.into())).expect("rounds");
     let seed = number_of("TEST_KILL_SEED", std::process::id().into());
     println!("{rounds} rounds; TEST_KILL_SEED={seed} draws the same instants and faults");
     let mut world = World::with(Options {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::{OTHER_KEY, Refusal, body, outcome, people, with_another_app};
 use crate::harness::{Options, World, eventually};
 use crate::process::Serving;
+use crate::store::Kind;
 
 /// The limits of the flooded gateway. What they bound is in docs/operations.md ("Memory").
 const LIMITS: &str = "[limits]\ndeliveries_max = 5000\ndeliveries_per_app_max = 3000\nbody_max = \"1MiB\"\nbodies_max = \"1MiB\"\n\
@@ -64,6 +65,7 @@ async fn a_flood_is_refused_within_the_memory_bound_and_what_was_accepted_ends_o
     let mut world = World::with(Options {
         tables: LIMITS,
         edit: Some(with_another_app),
+        store: Some(Kind::Embedded),
         ..Options::default()
     })
     .await;

@@ -152,6 +152,27 @@ pub(super) fn visit_blocks(
     Ok(())
 }
 
+/// Hands over the rows of a campaign's upload, a block at a time.
+pub(in crate::embedded) fn upload_rows(
+    db: &Connection,
+    app: &AppId,
+    id: CampaignId,
+    each: &mut dyn FnMut(Vec<UploadRow>) -> ControlFlow<()>,
+) -> Result<()> {
+    let campaign = rows::seq(db, app, id)?;
+    let Some(upload) = campaign.map(|seq| number(db, seq)).transpose()?.flatten() else {
+        return Ok(());
+    };
+    visit_blocks(db, upload, 0, |_, body| {
+        let mut block = Vec::new();
+        packed::visit_rows(body, 0, |row| {
+            block.push(row.row()?);
+            Some(ControlFlow::Continue(()))
+        })?;
+        Some(each(block))
+    })
+}
+
 /// What became of looking through some blocks for a row.
 pub(in crate::embedded) enum Look {
     Found(UploadRow),

@@ -21,7 +21,8 @@ impl Room {
         let revision = i64::try_from(standing.revision).unwrap_or(i64::MAX);
         let mut look = Look::Plain;
         for _ in 0..TRIES {
-            let Some(row) = self.find_of(app, id, look).await? else {
+            let found = self.find_of(app, id, look).await;
+            let Some(row) = found.map_err(|error| look.failed(error))? else {
                 return Ok(Changed::Gone);
             };
             // After a try whose outcome is not known: it was this one.

@@ -171,10 +171,13 @@ impl Room {
         for _ in 0..TRIES {
             let known = match desk.take() {
                 Some(known) => known,
-                None => match self.head(chunk.campaign, chunk.shard, look).await? {
-                    None => return Ok(Opened::Lost),
-                    Some(read) => read,
-                },
+                None => {
+                    let read = self.head(chunk.campaign, chunk.shard, look).await;
+                    match read.map_err(|error| look.failed(error))? {
+                        None => return Ok(Opened::Lost),
+                        Some(read) => read,
+                    }
+                }
             };
             if known.opener == chunk.id.0.0 {
                 *desk = Some(known);
@@ -206,7 +209,8 @@ impl Room {
 
     /// The head does not fit: it was this very chunk, opened a while ago, or somebody else's step.
     async fn not_opened(&self, chunk: &Chunk, look: Look) -> Result<Opened> {
-        let is_there = self.books(chunk.campaign, chunk.id).await?.is_some();
+        let books = self.books(chunk.campaign, chunk.id).await;
+        let is_there = books.map_err(|error| look.failed(error))?.is_some();
         Ok(match (is_there, look) {
             (true, Look::Decided) => Opened::New,
             (true, Look::Plain) => Opened::Repeated,

@@ -75,7 +75,7 @@ impl Room {
         unfinished_max: u64,
     ) -> Result<Created> {
         let (app, id) = (&record.app, record.id);
-        if let Some(found) = self.find(id, Look::Decided).await? {
+        if let Some(found) = self.find(id, Look::Plain).await? {
             return Ok(existing(app, id, &found.record));
         }
         if !standing.state.is_final() && !self.enter(app, id, unfinished_max).await? {
@@ -89,8 +89,12 @@ impl Room {
         if let Ok(Cas::Applied) = made {
             return Ok(Created::New);
         }
-        let found = self.find(id, Look::Decided).await?;
-        match (made, found) {
+        let look = match made {
+            Err(Error::Unknown(_)) => Look::Decided,
+            _ => Look::Plain,
+        };
+        let found = self.find(id, Look::Decided).await;
+        match (made, found.map_err(|error| look.failed(error))?) {
             // Nobody else makes the very same.
             (Err(Error::Unknown(_)), Some(found)) if found.record == *record => Ok(Created::New),
             (Err(error), _) => Err(error),

@@ -94,6 +94,19 @@ pub(super) enum Look {
     Decided,
 }
 
+impl Look {
+    /// A failed look behind a write whose outcome is not known: nor is it now.
+    pub(super) fn failed(self, error: Error) -> Error {
+        match (self, error) {
+            (Look::Decided, Error::Unavailable(what)) => Error::Unknown(what),
+            (Look::Decided, Error::Overloaded) => {
+                Error::Unknown("no room to read it back".to_owned())
+            }
+            (_, error) => error,
+        }
+    }
+}
+
 impl Room {
     /// `None`: it never was, or is being purged.
     pub(super) async fn find(&self, id: CampaignId, look: Look) -> Result<Option<CampaignRow>> {

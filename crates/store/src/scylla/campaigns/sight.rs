@@ -237,3 +237,111 @@ impl Locales {
         made
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fanfare_types::Device;
+    use fanfare_types::filter::{Leaf, Test, Value};
+
+    use super::*;
+    use crate::contract::fixtures::{device, full_device};
+    use crate::scylla::registry::row;
+
+    fn packed(device: &Device) -> Vec<u8> {
+        row::pack(device, &device.address.key(None))
+    }
+
+    fn sight<'a>(device: &'a Device, body: &'a [u8]) -> Sight<'a> {
+        let read = Sight::read(device.user.as_str(), &device.id.0.0, body, Some(7_000));
+        read.expect("it is sound")
+    }
+
+    /// The registry packs it; here it is read by other code.
+    #[test]
+    fn a_row_is_seen_as_the_registry_packed_it() {
+        let mut full = full_device();
+        (full.status, full.deleted_at) = (Status::Active, None);
+        for device in [full, device(1, "bob", "t")] {
+            let body = packed(&device);
+            let sight = sight(&device, &body);
+            let tags = sight.tags().expect("they are sound");
+            let view = sight.view(&tags);
+            let expected: Vec<&str> = device.tags.iter().map(String::as_str).collect();
+            assert_eq!(view.tags, expected);
+            assert_eq!(
+                (
+                    view.platform,
+                    view.channel,
+                    view.locale,
+                    view.app_version,
+                    view.time_zone
+                ),
+                (
+                    device.platform,
+                    device.address.channel,
+                    device.meta.locale.as_deref(),
+                    device.meta.app_version.as_deref(),
+                    device.meta.time_zone.as_deref()
+                )
+            );
+            let times = (view.created_at, view.last_seen_at, sight.since);
+            let expected = (device.created_at, device.last_seen_at, Some(Timestamp(7)));
+            assert_eq!(times, expected);
+            let row = sight
+                .recipient(&mut Locales::default())
+                .expect("a recipient");
+            let to = row.recipient;
+            assert_eq!(
+                (to.user, to.device),
+                (Some(device.user.clone()), Some(device.id))
+            );
+            let reach = row.reach.expect("a reach");
+            assert_eq!(reach.address, device.address);
+            assert_eq!(reach.registered_at, device.registered_at);
+        }
+    }
+
+    #[test]
+    fn only_what_is_delivered_to_matches() {
+        let matches = |change: fn(&mut Device)| {
+            let mut device = device(1, "ada", "t");
+            change(&mut device);
+            let body = packed(&device);
+            sight(&device, &body).matches(Wanted::All).expect("sound")
+        };
+        assert!(matches(|_| ()));
+        assert!(!matches(|device| device.deleted_at = Some(Timestamp(1))));
+        assert!(!matches(|device| device.status = Status::Stale));
+    }
+
+    #[test]
+    fn a_tag_is_one_of_the_rows_and_filters_see_it() {
+        let device = Device {
+            tags: vec!["news".to_owned(), "x".to_owned()],
+            ..device(1, "ada", "t")
+        };
+        let body = packed(&device);
+        let sight = sight(&device, &body);
+        let by_filter = |text: &str| {
+            let test = Test::In(vec![Value::Text(text.to_owned())]);
+            let leaf = Filter::Leaf(Leaf {
+                field: Field::Tags,
+                test,
+            });
+            sight.matches(Wanted::new(&Audience::Filter(leaf)))
+        };
+        for (tag, is_there) in [("news", true), ("x", true), ("new", false)] {
+            assert_eq!(sight.matches(Wanted::Tag(tag)), Ok(is_there));
+            assert_eq!(by_filter(tag), Ok(is_there));
+        }
+    }
+
+    #[test]
+    fn a_damaged_row_is_refused() {
+        let device = device(1, "ada", "t");
+        let body = packed(&device);
+        let read = |id: &[u8], body: &[u8]| Sight::read("ada", id, body, None).is_err();
+        assert!(read(&device.id.0.0, &body[..60]) && read(&device.id.0.0, &[]));
+        assert!(read(&[1, 2], &body));
+    }
+}

@@ -1,6 +1,7 @@
 //! The tables of campaigns, and every statement on them.
 //!
-//! What each partition holds, how large it becomes and who asks for it is in `docs/store/campaigns.md`.
+//! What is written over again and again lies in few files by levelled compaction; the rest is written once and removed by
+//! the partition. What each partition holds, how large it becomes and who asks for it is in `docs/store/campaigns.md`.
 
 use scylla::statement::prepared::PreparedStatement;
 
@@ -11,7 +12,7 @@ pub(in crate::scylla) const TABLES: &[&str] = &[
     // A campaign as a whole. Every write of it is a compare-and-set.
     "CREATE TABLE IF NOT EXISTS campaigns (id blob PRIMARY KEY, app text, record text, standing text, revision bigint,
         step bigint, upload text, upload_id blob, blocks bigint, last blob, is_cut boolean, cut text, totals text,
-        is_gone boolean)",
+        is_gone boolean) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
     "CREATE TABLE IF NOT EXISTS campaign_keys (app text, key blob, body blob, campaign blob, expires_at bigint,
         PRIMARY KEY ((app, key)))",
     // Where campaigns are found.
@@ -21,7 +22,7 @@ pub(in crate::scylla) const TABLES: &[&str] = &[
     "CREATE TABLE IF NOT EXISTS campaigns_by_app (app text, month int, id blob, PRIMARY KEY ((app, month), id))
         WITH CLUSTERING ORDER BY (id DESC)",
     "CREATE TABLE IF NOT EXISTS campaigns_open (app text, id blob, is_final boolean, revision bigint static,
-        PRIMARY KEY (app, id))",
+        PRIMARY KEY (app, id)) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
     // Uploaded rows.
     "CREATE TABLE IF NOT EXISTS campaign_uploads (campaign blob, upload blob, bucket bigint,
         PRIMARY KEY (campaign, upload, bucket))",
@@ -35,7 +36,7 @@ pub(in crate::scylla) const TABLES: &[&str] = &[
         scanned bigint, opened bigint, ended blob,
         created_at bigint, size int, recipients blob, done blob,
         chunk blob, outcomes tinyint, body blob,
-        PRIMARY KEY ((campaign, shard), kind, name))",
+        PRIMARY KEY ((campaign, shard), kind, name)) WITH compaction = {'class': 'LeveledCompactionStrategy'}",
 ];
 
 macro_rules! statements {

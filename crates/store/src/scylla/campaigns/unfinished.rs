@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use fanfare_types::ids::Id96;
 use fanfare_types::{AppId, CampaignId};
 use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use super::Room;
 use super::create::{TRIES, contended};
+use super::heads::AT_ONCE;
 use super::rows::{CampaignRow, Look};
 use crate::campaigns::StoredCampaign;
 use crate::scylla::fault::damaged;
@@ -99,11 +101,13 @@ impl Room {
 
     /// Brings entries up to what their campaigns say.
     async fn tidy(&self, app: &AppId, ids: impl Iterator<Item = CampaignId>) -> Result<()> {
-        for id in ids {
-            match self.find(id, Look::Decided).await? {
-                None => {
-                    self.clear(app, id).await?;
-                }
+        let found =
+            ids.map(|id| async move { Ok::<_, Error>((id, self.find(id, Look::Plain).await?)) });
+        let found = stream::iter(found).buffer_unordered(AT_ONCE);
+        let found: Vec<_> = found.try_collect().await?;
+        for (id, row) in found {
+            match row {
+                None => self.clear(app, id).await?,
                 Some(row) if row.standing.state.is_final() => {
                     self.settle(row).await?;
                 }

@@ -98,7 +98,8 @@ impl Room {
         pack(&block.rows, &mut packed);
         let (mut look, mut written) = (Look::Plain, None);
         for _ in 0..TRIES {
-            let Some(row) = self.find_of(app, id, look).await? else {
+            let found = self.find_of(app, id, look).await;
+            let Some(row) = found.map_err(|error| look.failed(error))? else {
                 return Ok(Changed::Gone);
             };
             if row.last.as_ref().is_some_and(|last| last.nonce == nonce) {

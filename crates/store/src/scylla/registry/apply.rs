@@ -49,7 +49,7 @@ impl Room {
     }
 
     /// Decides, and carries out what is decided.
-    async fn take(&self, app: &AppId, put: &Put, step: &Step) -> Result<Applied> {
+    pub(super) async fn take(&self, app: &AppId, put: &Put, step: &Step) -> Result<Applied> {
         if let Some(from) = &step.from
             && !self
                 .decide(app, &from.key, Some(from.seen), &from.leaving)
@@ -110,7 +110,7 @@ impl Room {
     }
 
     /// Reads all that a put is decided on: in one round trip, and another where an address is another row's.
-    async fn see(&self, change: &Change, put: &Put) -> Result<Seen> {
+    pub(super) async fn see(&self, change: &Change, put: &Put) -> Result<Seen> {
         let app = &change.app;
         let named = named(change, put);
         let is_known = async {

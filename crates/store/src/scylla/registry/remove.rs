@@ -85,7 +85,7 @@ impl Room {
     }
 }
 
-fn gone(row: &Row) -> Gone {
+pub(super) fn gone(row: &Row) -> Gone {
     Gone {
         name: row.device.as_ref(),
         key: None,

@@ -91,7 +91,7 @@ pub(super) fn counts(row: &Device, own: &[Row]) -> bool {
 }
 
 /// Packs what is not in the row's key.
-pub(super) fn pack(device: &Device, key: &AddressKey) -> Vec<u8> {
+pub(in crate::scylla) fn pack(device: &Device, key: &AddressKey) -> Vec<u8> {
     let mut out = Vec::with_capacity(128 + device.address.expose().len());
     out.push(VERSION);
     out.extend(key.0);

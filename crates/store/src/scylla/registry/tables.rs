@@ -1,4 +1,4 @@
-//! The registry's tables. Their pages, with sizes and queries, are in `docs/store/registry.md`.
+//! The registry's tables. Their pages, with sizes and queries, are in `docs/tables/registry.md`.
 
 /// Deleted rows leave scans little to wade through: a partition is one user's, and levelled compaction keeps it in
 /// few files, so that a row and its removal meet soon.

@@ -4,6 +4,7 @@ use super::super::super::root;
 use crate::campaigns::{run as campaign, supervisor as campaigns};
 use crate::failpoint::Named;
 use crate::failpoint::plan::{self, Point};
+use crate::fleet::actor as fleet;
 use crate::pools::supervisor;
 use crate::{
     connection, dispatcher, feeder, outcomes, pool, reaper, registry, sweeper, user, users,
@@ -62,6 +63,7 @@ pub(super) fn messages() -> Vec<Point> {
         .chain(of::<reaper::Msg>())
         .chain(of::<feeder::Msg>())
         .chain(of::<sweeper::Msg>())
+        .chain(of::<fleet::Msg>())
         .chain(of::<campaigns::Msg>())
         .chain(of::<campaign::Msg>());
     all.collect()
@@ -98,6 +100,10 @@ const OTHERS: &[Point] = &[
     ("sweeper", "pre_start"),
     ("sweeper", "registry"),
     ("sweeper", "journal"),
+    ("fleet", "pre_start"),
+    ("fleet", "call"),
+    ("fleet", "hear"),
+    ("fleet", "tell"),
     ("campaigns", "pre_start"),
     ("campaigns", "supervision"),
     ("campaigns", "walk"),
@@ -143,7 +149,7 @@ fn case(point: Point) -> Case {
     };
     let twice = |after| case(TWICE, after, Kind::Traffic);
     match point {
-        ("root", "Draining") | (_, "Drain") => case(ONCE, &[], Kind::Draining),
+        ("root", "Draining") | ("fleet", "Leave") | (_, "Drain") => case(ONCE, &[], Kind::Draining),
         ("root", "pre_start") => case(ONCE, &[], Kind::Fatal),
         ("root", _) => case(ONCE, &[(("dispatcher", "Deliveries"), ONCE)], Kind::Fatal),
         ("registry", "pre_start") => twice(&[(("registry", "Passivate"), ONCE)]),
@@ -164,6 +170,7 @@ fn case(point: Point) -> Case {
         }
         ("outcomes", "pre_start") => twice(&[(("outcomes", "Ended"), ONCE)]),
         ("reaper", "pre_start") => twice(&[(("reaper", "Answers"), ONCE)]),
+        ("fleet", "pre_start") => twice(&[(("fleet", "Wake"), ONCE)]),
         ("feeder", "pre_start") => twice(&[(("feeder", "Wanted"), ONCE)]),
         ("sweeper", "pre_start" | "registry" | "journal") => twice(&[(("sweeper", "Prune"), ONCE)]),
         ("sweeper", "WalkEnded") => {

@@ -19,6 +19,8 @@ use super::cases::Case;
 use super::traffic::{address, token};
 use crate::campaigns::{run as campaign, supervisor as campaigns};
 use crate::failpoint::plan;
+use crate::fleet::actor as fleet;
+use crate::fleet::commons::Commons;
 use crate::pools::Pools;
 use crate::pools::tests::{app as shop, other_account};
 use crate::reaper::Credential;
@@ -30,6 +32,7 @@ const ON_ITS_WAY: u64 = 500;
 pub(super) struct Stage<'a> {
     _dir: TempDir,
     pub(super) store: Arc<dyn Store>,
+    fleet: Option<Arc<Commons>>,
     pub(super) system: System,
     pools: Pools,
     pub(super) simulator: &'a Simulator,
@@ -55,6 +58,7 @@ async fn spawn(
     config: Config,
     simulator: &Simulator,
     store: &Arc<dyn Store>,
+    fleet: Option<Arc<Commons>>,
 ) -> Result<(System, Pools)> {
     let (tell, made) = std::sync::mpsc::channel();
     let make: Make = Box::new(move |parts| {
@@ -64,7 +68,7 @@ async fn spawn(
     });
     let ways = Ways {
         store: store.clone(),
-        fleet: None,
+        fleet: fleet.map(|commons| commons as Arc<dyn Fleet>),
         telemetry: Telemetry::new(),
         clock: Clock::system(),
         restart: Policy {
@@ -80,7 +84,8 @@ async fn spawn(
 }
 
 impl<'a> Stage<'a> {
-    pub(super) async fn new(simulator: &'a Simulator, sweeping: bool) -> Self {
+    /// `is_shared`: it is a node of a fleet, if the only one.
+    pub(super) async fn new(simulator: &'a Simulator, sweeping: bool, is_shared: bool) -> Self {
         plan::arm(&[]);
         let mut config = rig::config();
         config.journal.facts_after = Duration::from_millis(5);
@@ -94,10 +99,16 @@ impl<'a> Stage<'a> {
         let dir = tempfile::tempdir().unwrap();
         let file = fanfare_store::embedded::Config::at(&dir.path().join("db"));
         let store: Arc<dyn Store> = fanfare_store::embedded::open(&file).unwrap();
-        let (system, pools) = spawn(config.clone(), simulator, &store).await.unwrap();
+        config.fleet.limits.lease = Duration::from_millis(800);
+        let fleet = is_shared.then(Arc::<Commons>::default);
+        let spawned = spawn(config.clone(), simulator, &store, fleet.clone()).await;
+        let (system, pools) = spawned.unwrap();
+        let joined = async || system.handles.fleet.share() > 0;
+        eventually("there is work to hold", joined).await;
         Stage {
             _dir: dir,
             store,
+            fleet,
             system,
             pools,
             simulator,
@@ -109,7 +120,13 @@ impl<'a> Stage<'a> {
     /// Another tree on the same store, as after a restart of the process.
     async fn again(mut self) -> Self {
         plan::arm(&[]);
-        let again = spawn(self.config.clone(), self.simulator, &self.store).await;
+        let again = spawn(
+            self.config.clone(),
+            self.simulator,
+            &self.store,
+            self.fleet.clone(),
+        )
+        .await;
         (self.system, self.pools) = again.unwrap();
         self
     }
@@ -197,7 +214,7 @@ impl<'a> Stage<'a> {
             self.system.root.kill();
             self.system.root.wait(None).await.unwrap();
             case.arm();
-            let refused = spawn(self.config.clone(), self.simulator, &self.store).await;
+            let refused = spawn(self.config.clone(), self.simulator, &self.store, None).await;
             assert!(matches!(refused, Err(Error::Start(_))));
             return self.again().await;
         }
@@ -225,6 +242,7 @@ impl<'a> Stage<'a> {
         drop(slots.feeder.cast(feeder::Msg::Lost));
         drop(slots.feeder.cast(feeder::Msg::Wake));
         drop(slots.dispatcher.cast(dispatcher::Msg::Wake));
+        drop(slots.fleet.cast(fleet::Msg::Look));
         drop(slots.campaigns.cast(campaigns::Msg::Walk));
         if let Some(id) = self.books.borrow().campaigns.last() {
             let failed = campaigns::Msg::Failed(rig::app(), *id);
