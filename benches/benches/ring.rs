@@ -66,7 +66,7 @@ async fn open(nodes: Vec<String>) -> (Arc<dyn Store>, Session) {
     dropped.expect("the server changes its schema");
     schema::apply(&config).await.expect("the tables are made");
     let store = Scylla::open(&config).await.expect("the store opens");
-    let fleet = store.fleet().expect("it is shared");
+    let fleet = store.clone().fleet().expect("it is shared");
     let taken = Slot::all().map(|slot| fleet.take_up(slot, Epoch(1)));
     join_all(taken).await;
     let used = session.use_keyspace(KEYSPACE, true).await;

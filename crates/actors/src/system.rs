@@ -228,7 +228,7 @@ impl System {
     /// Why the gateway should get no traffic now; empty when ready (not draining, store writable, recovery under
     /// way or done, no credential refused). A store's trouble is named by its label (`store_unavailable`,
     /// `store_corrupt`, …; `store_timeout` when it does not answer), a refused credential so:
-    /// `credential:shop/ios_push`. `fleet`: other gateways may take this one for dead, or it has not joined them yet.
+    /// `credential:shop/ios_push`. `fleet`: other gateways may take this one for dead, or it holds no slot yet.
     pub async fn unready(&self) -> Vec<String> {
         if self.is_draining() {
             return vec!["draining".to_owned()];
@@ -243,7 +243,9 @@ impl System {
             Ok(Err(error)) => why.push(error.label().to_owned()),
             Err(_) => why.push("store_timeout".to_owned()),
         }
-        if self.handles.fleet.tenure().is_over(self.clock.now()) {
+        // Without a slot it accepts nothing.
+        let fleet = &self.handles.fleet;
+        if fleet.tenure().is_over(self.clock.now()) || fleet.share() == 0 {
             why.push("fleet".to_owned());
         }
         match self.handles.stats().await {

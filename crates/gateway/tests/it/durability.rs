@@ -48,6 +48,7 @@ async fn what_waits_for_a_silent_provider_survives_kill_9_under_the_same_apns_id
         &json!([{ "when": { "provider": "apns" }, "then": { "silence": { "processed": true } } }]),
     );
     let mut outside = Outside::start(&world, &[]).await;
+    outside.ready().await;
     let body = json!({ "to": { "users": ["ada"] }, "message": { "title": "hi" } });
     let (_, answer) = outside
         .client

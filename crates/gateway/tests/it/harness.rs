@@ -105,6 +105,21 @@ impl World {
         let app = started.expect("a gateway");
         self.url = format!("http://{}", app.api);
         self.app = Some(app);
+        if matches!(self.place, Place::Scylla(_)) {
+            self.takes_part().await;
+        }
+    }
+
+    /// On a cluster a gateway has to take the slots it works on first. Why it is not ready otherwise is the test's.
+    async fn takes_part(&self) {
+        eventually(|| async {
+            let app = self.app.as_ref()?;
+            let url = format!("http://{}/readyz", app.admin.unwrap_or(app.api));
+            let answer = json_of(self.client.get(url).send().await.ok()?).await;
+            let reasons = answer["reasons"].as_array()?;
+            (!reasons.iter().any(|reason| reason == "fleet")).then_some(())
+        })
+        .await;
     }
 
     /// From now on requests go to a gateway that runs as a process of its own.

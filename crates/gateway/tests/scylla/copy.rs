@@ -45,8 +45,8 @@ async fn filled(world: &World) -> Before {
     let mut scheduled = body.clone();
     scheduled["send_at"] = json!(later.to_rfc3339());
     let cancelled = world.send(&scheduled).await;
-    let path = format!("/v1/notifications/{cancelled}/cancel");
-    expect(world.service(Method::POST, &path), StatusCode::OK).await;
+    let path = format!("/v1/notifications/{cancelled}");
+    expect(world.service(Method::DELETE, &path), StatusCode::OK).await;
     let finished = world.launch(&to_all()).await;
     world.completed(&finished).await;
     let members = json!({ "audience": { "recipients": "upload" } });

@@ -10,9 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context, bail, ensure};
+use fanfare_store::Store;
 use fanfare_store::embedded::{self, Amount, CopyReader};
 use fanfare_store::scylla::Scylla;
-use fanfare_store::{Campaigns, Store};
 use fanfare_types::CampaignState;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;

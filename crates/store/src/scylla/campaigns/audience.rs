@@ -190,7 +190,7 @@ impl Room {
             if left == 0 || others == 0 || counted.recipients >= recipients_max {
                 return Ok(counted);
             }
-            let rows = left.max(64).min(COUNTED_A_READ);
+            let rows = left.clamp(64, COUNTED_A_READ);
             let walk = Walk {
                 room: self,
                 app: app.as_str(),

@@ -57,8 +57,8 @@ impl Room {
     }
 
     async fn open_list(&self, app: &AppId) -> Result<List> {
-        let rows: Vec<(Option<i64>, Option<Vec<u8>>, Option<bool>)> =
-            self.db.rows(&self.sql.open_list, (app.as_str(),)).await?;
+        type Row = (Option<i64>, Option<Vec<u8>>, Option<bool>);
+        let rows: Vec<Row> = self.db.rows(&self.sql.open_list, (app.as_str(),)).await?;
         let mut list = List::default();
         for (revision, id, is_final) in rows {
             list.revision = revision;
@@ -125,12 +125,12 @@ impl Room {
             Err(error) => return Err(error),
         }
         if self.find(id, Look::Decided).await?.is_none() {
-            self.become_(app, id, Becomes::Gone).await?;
+            self.set_to(app, id, Becomes::Gone).await?;
         }
         Ok(())
     }
 
-    async fn become_(&self, app: &AppId, id: CampaignId, becomes: Becomes) -> Result<()> {
+    async fn set_to(&self, app: &AppId, id: CampaignId, becomes: Becomes) -> Result<()> {
         for _ in 0..TRIES {
             let list = self.open_list(app).await?;
             let is_so = match list.entries.get(&id) {
@@ -161,7 +161,7 @@ impl Room {
             true => Becomes::Final,
             false => Becomes::Gone,
         };
-        self.become_(&app, id, becomes).await?;
+        self.set_to(&app, id, becomes).await?;
         Ok(stored)
     }
 

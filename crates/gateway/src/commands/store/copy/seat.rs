@@ -31,7 +31,7 @@ impl Seat {
         let fleet: &dyn Fleet = &*store;
         let before = fleet.census().await.context("cannot read who is there")?;
         bury_the_dead(fleet, &before, lease).await?;
-        let id = NodeId(Id96::new(Clock::system().now(), random()));
+        let id = NodeId(Id96::new(Clock::system().now(), random()?));
         fleet.join(id, NAME).await?;
         let census = fleet.census().await?;
         ensure!(
@@ -114,8 +114,10 @@ async fn beat(store: Arc<Scylla>, id: NodeId, lease: Duration, lost: watch::Send
     }
 }
 
-fn random() -> u64 {
+/// Nobody else may have drawn it: the machine's own chance.
+fn random() -> anyhow::Result<u64> {
     let mut bytes = [0; 8];
-    drop(aws_lc_rs::rand::fill(&mut bytes));
-    u64::from_ne_bytes(bytes)
+    let filled = aws_lc_rs::rand::fill(&mut bytes);
+    filled.map_err(|_| anyhow::anyhow!("the machine gives no random numbers"))?;
+    Ok(u64::from_ne_bytes(bytes))
 }
