@@ -9,10 +9,10 @@
 //! Nothing here compares clocks, and nothing decides: the rules are in `core`. Each step that others race for is a
 //! compare-and-set.
 
-use fanfare_types::{AppId, CampaignId, DeviceId, Epoch, NotificationId, Slot};
-pub use fanfare_types::{Census, Lease, Node, NodeId};
 use std::time::Duration;
 
+use fanfare_types::{AppId, CampaignId, DeviceId, Epoch, NotificationId, Slot};
+pub use fanfare_types::{Census, Lease, Node, NodeId};
 use futures_util::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 

@@ -36,12 +36,12 @@ async fn joined(fleet: &Arc<dyn Fleet>, numbers: impl IntoIterator<Item = u64>) 
         fleet
             .join(id(number), &format!("node-{number}"))
             .await
-            .unwrap();
+            .expect("the store answers");
     }
 }
 
 async fn census(fleet: &Arc<dyn Fleet>) -> Census {
-    let mut census = fleet.census().await.unwrap();
+    let mut census = fleet.census().await.expect("the store answers");
     census.nodes.sort_by_key(|node| node.id);
     census
 }
@@ -85,8 +85,8 @@ pub async fn a_census_has_every_slot_and_who_joined(store: Arc<dyn Store>) {
         ..node(1, 0)
     };
     assert_eq!(census(&fleet).await.nodes, [new, beaten]);
-    fleet.leave(id(1)).await.unwrap();
-    fleet.leave(id(1)).await.unwrap();
+    fleet.leave(id(1)).await.expect("the store answers");
+    fleet.leave(id(1)).await.expect("the store answers");
     assert_eq!(census(&fleet).await.nodes.len(), 1);
 }
 
@@ -155,8 +155,14 @@ pub async fn a_released_slot_is_free_at_its_epoch(store: Arc<dyn Store>) {
     let fleet = fleet(store);
     let slot = free(7).slot;
     assert_eq!(fleet.claim(id(1), vec![free(7)]).await, Ok(true));
-    fleet.release(slot, Epoch(1)).await.unwrap();
-    fleet.release(slot, Epoch(1)).await.unwrap();
+    fleet
+        .release(slot, Epoch(1))
+        .await
+        .expect("the store answers");
+    fleet
+        .release(slot, Epoch(1))
+        .await
+        .expect("the store answers");
     let released = Lease {
         epoch: Epoch(1),
         ..free(7)
@@ -165,7 +171,10 @@ pub async fn a_released_slot_is_free_at_its_epoch(store: Arc<dyn Store>) {
     assert_eq!(fleet.claim(id(2), vec![free(7)]).await, Ok(false));
     assert_eq!(fleet.claim(id(2), vec![released]).await, Ok(true));
     // A former holder's release comes late.
-    fleet.release(slot, Epoch(1)).await.unwrap();
+    fleet
+        .release(slot, Epoch(1))
+        .await
+        .expect("the store answers");
     assert_eq!(lease(&fleet, 7).await, held(7, 2, 2));
 }
 
@@ -197,10 +206,19 @@ pub async fn racing_claims_have_one_winner(store: Arc<dyn Store>) {
 pub async fn a_slot_is_not_taken_up_at_an_epoch_that_is_over(store: Arc<dyn Store>) {
     let fleet = fleet(store);
     let slot = free(11).slot;
-    fleet.take_up(slot, Epoch(5)).await.unwrap();
-    fleet.take_up(slot, Epoch(5)).await.unwrap();
+    fleet
+        .take_up(slot, Epoch(5))
+        .await
+        .expect("the store answers");
+    fleet
+        .take_up(slot, Epoch(5))
+        .await
+        .expect("the store answers");
     assert!(fleet.take_up(slot, Epoch(4)).await.is_err());
-    fleet.take_up(slot, Epoch(6)).await.unwrap();
+    fleet
+        .take_up(slot, Epoch(6))
+        .await
+        .expect("the store answers");
 }
 
 fn notices() -> Vec<Notice> {
@@ -229,7 +247,10 @@ pub async fn what_is_told_is_heard_by_all_others_where_they_listen(store: Arc<dy
         number: 1,
     };
     for _tried_again in 0..2 {
-        let mut to = fleet.tell(id(1), notice, notices()).await.unwrap();
+        let mut to = fleet
+            .tell(id(1), notice, notices())
+            .await
+            .expect("the store answers");
         to.sort_unstable();
         assert_eq!(to, [id(2), id(3)]);
     }
@@ -241,7 +262,10 @@ pub async fn what_is_told_is_heard_by_all_others_where_they_listen(store: Arc<dy
         (3, 5, 1),
         (1, 0, 0),
     ] {
-        let told = fleet.hear(id(node), inbox).await.unwrap();
+        let told = fleet
+            .hear(id(node), inbox)
+            .await
+            .expect("the store answers");
         assert_eq!(told.len(), hears, "node {node} in inbox {inbox}");
         for told in told {
             assert_eq!((told.id, told.notices), (notice, notices()));
@@ -257,10 +281,16 @@ pub async fn who_has_heard_is_known_to_the_teller(store: Arc<dyn Store>) {
         number,
     });
     assert_eq!(fleet.heard(first).await, Ok(Vec::new()));
-    fleet.acknowledge(id(2), vec![first, second]).await.unwrap();
-    fleet.acknowledge(id(3), vec![second]).await.unwrap();
+    fleet
+        .acknowledge(id(2), vec![first, second])
+        .await
+        .expect("the store answers");
+    fleet
+        .acknowledge(id(3), vec![second])
+        .await
+        .expect("the store answers");
     assert_eq!(fleet.heard(first).await, Ok(vec![id(2)]));
-    let mut heard = fleet.heard(second).await.unwrap();
+    let mut heard = fleet.heard(second).await.expect("the store answers");
     heard.sort_unstable();
     assert_eq!(heard, [id(2), id(3)]);
 }

@@ -28,7 +28,6 @@ pub(super) struct Statements {
 }
 
 impl Statements {
-    #[expect(clippy::too_many_lines, reason = "a list of statements")]
     pub(super) async fn prepare(db: &Db) -> Result<Self> {
         let read = async |cql: &str| db.prepare(cql, Kind::Read).await;
         let serial = async |cql: &str| db.prepare(cql, Kind::SerialRead).await;
