@@ -209,7 +209,7 @@ async fn a_key_that_was_not_taken_is_taken_by_whoever_takes_over() {
 async fn many_accepts_at_once_open_a_minute_once() {
     let loan = borrow().await;
     let node = node(&loan).await;
-    work_on_all(node.clone()).await;
+    work_on_all(&*node).await;
     let accepts = (0..1_000).map(|number| {
         let node = node.clone();
         tokio::spawn(async move { sent(&node, accept(NOW, number, 1)).await })
@@ -238,7 +238,7 @@ async fn all(loan: &Loan, epoch: u64) -> Arc<Scylla> {
 async fn what_is_for_later_costs_a_walk_nothing() {
     let loan = borrow().await;
     let node = node(&loan).await;
-    work_on_all(node.clone()).await;
+    work_on_all(&*node).await;
     let (minutes, weeks) = (32, 3 * 7 * 24 * 60);
     let accepts = (0..64 * minutes).map(|number| {
         let mut accept = accept(at(number / 64), number, 1);

@@ -76,7 +76,7 @@ pub(crate) fn config(nodes: Vec<String>, keyspace: &str) -> Config {
 pub(crate) async fn open() -> (Arc<dyn Store>, Loan) {
     let loan = borrow().await;
     let store = node(&loan).await;
-    work_on_all(store.clone()).await;
+    work_on_all(&*store).await;
     (store, loan)
 }
 
