@@ -1,7 +1,7 @@
 //! The tables of campaigns, and every statement on them.
 //!
 //! What is written over again and again lies in few files by levelled compaction; the rest is written once and removed by
-//! the partition. What each partition holds, how large it becomes and who asks for it is in `docs/store/campaigns.md`.
+//! the partition. What each partition holds, how large it becomes and who asks for it is in `docs/tables/campaigns.md`.
 
 use scylla::statement::prepared::PreparedStatement;
 
