@@ -10,8 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use fanfare_store::Store;
 use fanfare_store::scylla::{Config, Scylla, schema};
+use fanfare_store::{Fleet, Store};
 use fanfare_testbed::Cluster;
 use fanfare_types::{Epoch, Slot};
 use futures_util::future::try_join_all;
@@ -234,8 +234,7 @@ async fn empty(nodes: &[String], keyspace: &str) {
 }
 
 /// Takes up every slot.
-pub(crate) async fn work_on_all(store: Arc<dyn Store>) {
-    let fleet = store.fleet().expect("a store that is shared");
+pub(crate) async fn work_on_all(fleet: &dyn Fleet) {
     let taken = Slot::all().map(|slot| fleet.take_up(slot, Epoch(1)));
     try_join_all(taken).await.expect("the slots are taken up");
 }

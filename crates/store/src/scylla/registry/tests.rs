@@ -19,7 +19,7 @@ use crate::{Change, Registry};
 async fn nodes() -> (Arc<Scylla>, Arc<Scylla>, Loan) {
     let loan = keyspaces::borrow().await;
     let (one, other) = (keyspaces::node(&loan).await, keyspaces::node(&loan).await);
-    keyspaces::work_on_all(one.clone()).await;
+    keyspaces::work_on_all(&*one).await;
     (one, other, loan)
 }
 
