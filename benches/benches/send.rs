@@ -18,8 +18,8 @@ use fanfare_providers::{Codec, apns, fcm};
 use fanfare_types::message::Variables;
 use fanfare_types::{
     Address, AddressKind, AppId, Budget, CampaignId, Channel, Counts, Delivery, DeviceId,
-    Environment, Lane, Live, Message, MissingVariable, NotificationId, OnUnknown, Options, Pace,
-    Permits, Priority, Progress, Run, Secret, Timestamp, UserId,
+    Environment, Hold, Lane, Live, Message, MissingVariable, NotificationId, OnUnknown, Options,
+    Pace, Permits, Priority, Progress, Run, Secret, Slot, Timestamp, UserId,
 };
 use http::{HeaderMap, HeaderValue, StatusCode};
 
@@ -61,6 +61,7 @@ fn chunk(message: &Arc<Message>, run: Option<Arc<Run>>) -> Arc<Live> {
         variables: Arc::new(Variables::new()),
         progress: Progress::new(u64::from(WAITING), Counts::default()),
         run,
+        hold: Hold::new(Slot::of_shard(0)),
     })
 }
 

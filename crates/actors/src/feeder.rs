@@ -8,6 +8,7 @@ mod walk;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use fanfare_core::admission::Admission;
 use fanfare_core::feeder::{Feeder as Core, Limits, Next};
@@ -20,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::dispatcher::DispatcherHandle;
 use crate::failpoint::{failpoint, failpoints, handling};
 use crate::fleet::FleetHandle;
-use crate::live::LiveBooks;
+use crate::live::{LiveBooks, Losses};
 use crate::slot::Slot;
 use crate::task;
 
@@ -66,17 +67,23 @@ pub(crate) enum Msg {
     Walked(Result<Option<Timestamp>, ()>),
     /// Look for deliveries that were lost to a crash.
     Lost,
+    /// The same, for those that somebody still worked on.
+    LookAgain,
     /// Feeds no more; answers when the walk has stopped.
     Drain(RpcReplyPort<()>),
 }
 
-failpoints!("feeder", Msg: Wanted, Wake, Walked, Lost, Drain);
+failpoints!("feeder", Msg: Wanted, Wake, Walked, Lost, LookAgain, Drain);
 
 pub(crate) struct State {
     args: Args,
     core: Core,
     walk: Option<Walk>,
+    looks_again: bool,
 }
+
+/// How often it is looked whether something of a slot that came back is still worked on as it was before.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// The walk under way; ends with the actor, however that ends.
 struct Walk(JoinHandle<()>);
@@ -106,6 +113,7 @@ impl Actor for Feeder {
             core: Core::new(args.limits.clone()),
             args,
             walk: None,
+            looks_again: false,
         })
     }
 
@@ -121,20 +129,11 @@ impl Actor for Feeder {
             Msg::Wanted(at) => state.core.on_wanted(at, now),
             Msg::Wake => state.core.on_wake(now),
             Msg::Walked(next_due) => state.core.on_walked(next_due, now),
-            Msg::Lost => match state.args.live.lost() {
-                0 => {
-                    // It ended meanwhile; the next loss is told again.
-                    state.args.live.has_new_losses();
-                    Next::Wait
-                }
-                lost => {
-                    tracing::warn!(
-                        notifications = lost,
-                        "deliveries that left memory unsent are read again"
-                    );
-                    state.core.on_lost(now)
-                }
-            },
+            Msg::LookAgain => {
+                state.looks_again = false;
+                state.look_for_lost(now, &myself)
+            }
+            Msg::Lost => state.look_for_lost(now, &myself),
             Msg::Drain(reply) => {
                 state.drain(reply, &myself).await;
                 return Ok(());
@@ -161,6 +160,24 @@ impl Actor for Feeder {
 }
 
 impl State {
+    fn look_for_lost(&mut self, now: Timestamp, myself: &ActorRef<Msg>) -> Next {
+        let Losses { lost, is_waiting } = self.args.live.lost();
+        if is_waiting && !self.looks_again {
+            self.looks_again = true;
+            drop(myself.send_after(LOOK_AGAIN, || Msg::LookAgain));
+        }
+        if lost == 0 {
+            // It ended meanwhile; the next loss is told again.
+            self.args.live.has_new_losses();
+            return Next::Wait;
+        }
+        tracing::warn!(
+            notifications = lost,
+            "deliveries that left memory unsent are read again"
+        );
+        self.core.on_lost(now)
+    }
+
     fn perform(&mut self, next: Next, now: Timestamp, myself: &ActorRef<Msg>) {
         match next {
             Next::Wait => {}

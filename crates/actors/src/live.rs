@@ -23,6 +23,15 @@ pub(crate) struct LiveBooks {
     fleet: FleetHandle,
 }
 
+/// What was lost of notifications in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Losses {
+    /// So many are to be read again.
+    pub(crate) lost: usize,
+    /// Others are when nobody works on them any more, which nobody tells.
+    pub(crate) is_waiting: bool,
+}
+
 impl LiveBooks {
     /// The feeder is told of losses.
     pub(crate) fn new(feeder: FeederHandle, fleet: FleetHandle) -> Self {
@@ -70,24 +79,31 @@ impl LiveBooks {
 
     /// Removes what nobody works on any more. Returns how many notifications have lost deliveries that are to be read
     /// again: those of the removed that were not complete, and those that others still work on. What is another node's
-    /// by now is that one's to read; it counts when its slot has come back.
-    pub(crate) fn lost(&self) -> usize {
-        let mut lost = 0;
+    /// by now is that one's to read; when its slot has come back, it is read again once nobody here works on it.
+    pub(crate) fn lost(&self) -> Losses {
+        let (mut lost, mut is_waiting) = (0, false);
         // Nobody can take a clone meanwhile: that needs the lock `retain` holds.
         self.entries.retain(|_, live| {
             let orphan = Arc::strong_count(live) == 1;
             let complete = live.progress.counts().terminal() >= live.progress.recipients();
             let is_lost = match (orphan, live.hold.is_lost()) {
                 (true, false) => !complete,
-                (true, true) => !complete && self.fleet.hold(live.hold.slot).is_some(),
+                (true, true) => !complete && self.is_back(live),
                 (false, false) => !live.progress.losses().is_empty(),
-                // As long as others have something of it, it is not read again.
-                (false, true) => false,
+                (false, true) => {
+                    is_waiting |= !complete && self.is_back(live);
+                    false
+                }
             };
             lost += usize::from(is_lost);
             !orphan
         });
-        lost
+        Losses { lost, is_waiting }
+    }
+
+    /// Whether its slot is this node's again, under another hold.
+    fn is_back(&self, live: &Live) -> bool {
+        self.fleet.hold(live.hold.slot).is_some()
     }
 
     /// Removes what nobody works on any more of slots that are another node's.
@@ -166,7 +182,11 @@ mod tests {
         complete.progress.ended(Outcome::Delivered, 1);
         let ids = [lost.id, complete.id];
         drop((lost, complete));
-        assert_eq!(books.lost(), 1);
+        let lost = Losses {
+            lost: 1,
+            is_waiting: false,
+        };
+        assert_eq!(books.lost(), lost);
         assert!(books.contains(held.id));
         assert!(!ids.iter().any(|id| books.contains(*id)));
     }

@@ -141,8 +141,8 @@ impl Feed {
     /// Hands on as much as there is room for. Returns whether that was all.
     pub(super) fn push(&mut self, args: &Args) -> bool {
         if self.live.hold.is_lost() {
-            // The rest is another node's.
-            self.left.clear();
+            // The rest is another node's, or this one's again under another hold: whoever drops this says so.
+            return true;
         }
         let mut size = args.limits.batch_max;
         while !self.left.is_empty() && size > 0 {

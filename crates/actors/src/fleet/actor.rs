@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fanfare_core::admission::Admission;
-use fanfare_core::fleet::{Effect, Failed, Limits, Member, World};
+use fanfare_core::fleet::{Effect, Failed, Member, World};
 use fanfare_core::revocations::Revocations;
 use fanfare_store::Fleet;
 use fanfare_store::fleet::{INBOX_KEPT, Notice};
@@ -105,10 +105,8 @@ impl Actor for FleetActor {
         args: Args,
     ) -> Result<State, ActorProcessingErr> {
         failpoint!("fleet", "pre_start");
-        let limits = Limits {
-            inbox_kept: INBOX_KEPT,
-            ..args.config.limits.clone()
-        };
+        let mut limits = args.config.limits.clone();
+        limits.inbox_kept = INBOX_KEPT;
         let mut state = State {
             member: Member::new(limits, args.config.name.clone()),
             effects: Vec::new(),

@@ -212,7 +212,8 @@ impl World {
         self.all_is_held("in quiet");
         let held = self.processes.iter().filter(|p| p.is_alive && !p.is_gone);
         let held: Vec<_> = held.map(|process| process.held.len()).collect();
-        let (least, most) = (held.iter().min().unwrap(), held.iter().max().unwrap());
+        let (least, most) = (held.iter().min(), held.iter().max());
+        let (least, most) = (least.expect("somebody lives"), most.expect("the same"));
         assert!(most - least <= 1, "{held:?}");
     }
 
@@ -339,7 +340,7 @@ impl World {
             3 => {
                 self.seen.late += 1;
                 let late = 1_500 + self.dice.below(3_000) as u64;
-                self.at(1_500, Event::Answer(n, what.clone(), None));
+                self.at(1_500, Event::Answer(n, what, None));
                 self.at(late, Event::Store(n, op, For::Nothing, Answers::Never));
             }
             // Done twice.

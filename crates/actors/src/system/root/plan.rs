@@ -322,6 +322,8 @@ impl Plan {
             }
             if !changed.gained.is_empty() {
                 feeder.wanted(Timestamp::default());
+                // What is still worked on as it was before waits until that is over.
+                feeder.look_for_lost();
                 campaigns.look_at_all();
             }
         }));

@@ -10,6 +10,7 @@ use fanfare_types::{AppId, DeviceRef};
 use futures_util::future::{join_all, join4};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
+use super::address::State;
 use super::judge::unknown;
 use super::plan::{Plan, Seen, Step, named};
 use super::settle::{LOOKS_MAX, contended};
@@ -173,6 +174,13 @@ impl Room {
             .collect();
         for name in unseen {
             seen.others.extend(self.one_timed(app, &name).await?);
+        }
+        for (key, decision) in &seen.addresses {
+            if let Some(State::Held(held)) = decision.as_ref().map(|found| &found.state)
+                && !self.is_rid_of(app, &held.gone, held.at).await?
+            {
+                seen.lingering.insert(*key);
+            }
         }
         Ok(())
     }

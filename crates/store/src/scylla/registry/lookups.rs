@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use fanfare_types::{AddressKey, AppId, Device, DeviceId, DeviceRef, UserId};
 use futures_util::stream::{StreamExt, TryStreamExt, iter};
 
+use super::address::{Decision, State};
 use super::judge::Standing;
 use super::row::{Row, counts};
 use super::settle::{LOOKS_MAX, contended};
@@ -59,12 +60,22 @@ impl Room {
             };
             let row = self.one_timed(app, &decision.holder).await?;
             match Standing::of(&key, Some(&decision), row.as_ref()) {
-                Standing::Held => return Ok(row.map(|row| row.device)),
+                Standing::Held if self.is_settled(app, &decision).await? => {
+                    return Ok(row.map(|row| row.device));
+                }
                 Standing::Free => return Ok(None),
-                Standing::Unsettled => self.settle(app, &key).await?,
+                Standing::Held | Standing::Unsettled => self.settle(app, &key).await?,
             }
         }
         Err(contended())
+    }
+
+    /// Whether what a decision removes is gone.
+    pub(super) async fn is_settled(&self, app: &AppId, decision: &Decision) -> Result<bool> {
+        match &decision.state {
+            State::Held(held) => self.is_rid_of(app, &held.gone, held.at).await,
+            State::Freed(_) | State::Leaving(..) => Ok(false),
+        }
     }
 }
 

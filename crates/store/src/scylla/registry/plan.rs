@@ -1,6 +1,6 @@
 //! What a change comes to, decided on what was read: pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fanfare_types::{AddressKey, Device, DeviceId, DeviceRef};
 
@@ -17,6 +17,8 @@ pub(super) struct Seen {
     /// Other rows that it names, or that hold addresses.
     pub(super) others: Vec<Row>,
     pub(super) addresses: BTreeMap<AddressKey, Option<Decision>>,
+    /// Of these, those whose former owners' rows are there still.
+    pub(super) lingering: BTreeSet<AddressKey>,
     /// Whether some user has a device of this id.
     pub(super) is_known: bool,
 }
@@ -60,7 +62,8 @@ impl Seen {
     pub(super) fn plan(&self, change: &Change, put: &Put) -> Plan {
         for (key, decision) in &self.addresses {
             let holder = decision.as_ref().and_then(|found| self.row(&found.holder));
-            if Standing::of(key, decision.as_ref(), holder) == Standing::Unsettled {
+            let standing = Standing::of(key, decision.as_ref(), holder);
+            if standing == Standing::Unsettled || self.lingering.contains(key) {
                 return Plan::Settle(*key);
             }
         }

@@ -1,7 +1,9 @@
 //! Carrying a decision out, by whoever made it or finds it.
 //!
 //! Everything is written at the timestamp of the decision, so that what is written again, or late, neither changes nor
-//! covers anything. Former owners' rows go first: once the new row is there, they are not.
+//! covers anything. The new row comes and former owners' rows go in one logged batch, so that a writer that dies in
+//! between leaves neither nobody with the device nor two for long; and an address counts as settled only when its former
+//! owners' rows were seen to be gone.
 
 use fanfare_types::{AddressKey, AppId, DeviceRef};
 use scylla::statement::prepared::PreparedStatement;
@@ -30,8 +32,9 @@ impl Room {
             // In this order: what the row shows is of after the decision.
             let row = self.one_timed(app, &decision.holder).await?;
             let is_settled = match &decision.state {
-                State::Held(_)
-                    if Standing::of(key, Some(&decision), row.as_ref()) == Standing::Held =>
+                State::Held(held)
+                    if Standing::of(key, Some(&decision), row.as_ref()) == Standing::Held
+                        && self.is_rid_of(app, &held.gone, held.at).await? =>
                 {
                     true
                 }
@@ -58,7 +61,19 @@ impl Room {
         Err(contended())
     }
 
-    /// Removals, then the row and what leads to it.
+    /// Whether the rows that a decision of this timestamp removes are gone. Most decisions remove none.
+    pub(super) async fn is_rid_of(&self, app: &AppId, gone: &[Gone], at: i64) -> Result<bool> {
+        for gone in gone {
+            let row = self.one_timed(app, &gone.name).await?;
+            // A later one has come back.
+            if row.is_some_and(|row| row.at < at) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Removals of what has an address of its own, then all the rest at once.
     pub(super) async fn finish(&self, app: &AppId, holder: &DeviceRef, held: &Held) -> Result<()> {
         for gone in &held.gone {
             if gone.key.is_some() {
@@ -70,8 +85,6 @@ impl Room {
         for gone in held.gone.iter().filter(|gone| gone.key.is_none()) {
             writes.remove(gone, gone.name.id != holder.id);
         }
-        writes.write().await?;
-        let mut writes = self.writes(app, held.at);
         writes.put(holder, held);
         writes.write().await
     }

@@ -240,6 +240,7 @@ impl<'a> Stage<'a> {
         slots.registry.cast(registry::Msg::Passivate).ok();
         drop(slots.sweeper.cast(sweeper::Msg::Prune));
         drop(slots.feeder.cast(feeder::Msg::Lost));
+        drop(slots.feeder.cast(feeder::Msg::LookAgain));
         drop(slots.feeder.cast(feeder::Msg::Wake));
         drop(slots.dispatcher.cast(dispatcher::Msg::Wake));
         drop(slots.fleet.cast(fleet::Msg::Look));
