@@ -40,6 +40,8 @@ const ONE: &str = "SELECT id, body, facts FROM devices WHERE app = ? AND user = 
 const ONE_TIMED: &str = "SELECT id, body, facts, WRITETIME(body), WRITETIME(facts)
     FROM devices WHERE app = ? AND user = ? AND id = ?";
 const PUT: &str = "INSERT INTO devices (app, user, id, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+const PUT_NEW: &str =
+    "INSERT INTO devices (app, user, id, body, since) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
 const DELETE: &str = "DELETE FROM devices USING TIMESTAMP ? WHERE app = ? AND user = ? AND id = ?";
 const FACTS: &str =
     "UPDATE devices USING TIMESTAMP ? SET facts = ? WHERE app = ? AND user = ? AND id = ?";
@@ -74,6 +76,7 @@ impl Statements {
             one: read(ONE).await?,
             one_timed: read(ONE_TIMED).await?,
             put: write(PUT).await?,
+            put_new: write(PUT_NEW).await?,
             delete: write(DELETE).await?,
             facts: write(FACTS).await?,
             of_range: read(OF_RANGE).await?,
