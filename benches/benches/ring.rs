@@ -3,6 +3,9 @@
 //!
 //! `cargo bench -p fanfare-benches --bench ring`; `BENCH_RING_DEVICES` (default 100,000) says how many are read.
 
+// Figures are what it is for.
+#![allow(clippy::print_stdout)]
+
 use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

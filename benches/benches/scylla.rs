@@ -5,7 +5,9 @@
 //!
 //! CPU is that of this process: what the store costs a gateway. The server has the rest of the machine.
 
-use std::sync::Arc;
+// Figures are what it is for.
+#![allow(clippy::print_stdout)]
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -47,19 +49,27 @@ async fn main() {
     };
     schema::apply(&config).await.expect("the tables are made");
     let store = Scylla::open(&config).await.expect("it opens");
-    let floor = Arc::new(Floor::open(nodes, &keyspace).await);
+    let floor = Floor::open(nodes, &keyspace).await;
     let known = (0..USERS).map(|n| device(n, &format!("user-{n}"), &format!("token-{n}")));
     let known: Vec<Device> = known.collect();
     for chunk in known.chunks(CALLERS as usize) {
         join_all(chunk.iter().map(|device| register(&*store, device))).await;
     }
 
-    let next = Arc::new(AtomicU64::new(USERS));
-    let counted = next.clone();
+    new_devices(&store, &floor).await;
+    refreshed(&store, &floor, &known).await;
+    reads(&store, &floor).await;
+    let drop = format!("DROP KEYSPACE {keyspace}");
+    let dropped = floor.session.query_unpaged(drop, ()).await;
+    dropped.expect("the server changes its schema");
+}
+
+async fn new_devices(store: &Scylla, floor: &Floor) {
+    let next = AtomicU64::new(USERS);
     compare(
         "new devices",
         async |_| {
-            let number = counted.fetch_add(1, Ordering::Relaxed);
+            let number = next.fetch_add(1, Ordering::Relaxed);
             let new = device(
                 number,
                 &format!("user-{number}"),
@@ -72,7 +82,9 @@ async fn main() {
         async |_| floor.register(next.fetch_add(1, Ordering::Relaxed)).await,
     )
     .await;
+}
 
+async fn refreshed(store: &Scylla, floor: &Floor, known: &[Device]) {
     let revisions: Vec<AtomicU64> = known
         .iter()
         .map(|row| AtomicU64::new(row.revision))
@@ -97,7 +109,9 @@ async fn main() {
         async |number| floor.refresh(number % USERS).await,
     )
     .await;
+}
 
+async fn reads(store: &Scylla, floor: &Floor) {
     let shop = app("shop");
     compare(
         "reads of a user",
@@ -110,9 +124,6 @@ async fn main() {
         async |number| floor.read(number % USERS).await,
     )
     .await;
-    let drop = format!("DROP KEYSPACE {keyspace}");
-    let dropped = floor.session.query_unpaged(drop, ()).await;
-    dropped.expect("the server changes its schema");
 }
 
 /// Both by turns, and the best turn of each.

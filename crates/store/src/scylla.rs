@@ -50,15 +50,19 @@ impl Scylla {
     /// # Errors
     /// A cluster that cannot be reached, or a schema of another version.
     pub async fn open(config: &Config) -> Result<Arc<Self>> {
+        // Some hundred statements, and so a large future.
+        Box::pin(Self::prepared(config)).await
+    }
+
+    async fn prepared(config: &Config) -> Result<Arc<Self>> {
         let db = Arc::new(Db::connect(config, Some(&config.keyspace)).await?);
         schema::verify(&db).await?;
         let held = Arc::new(Held::none());
-        // Many statements each, and so large futures.
         Ok(Arc::new(Scylla {
-            registry: Box::pin(registry::Room::new(&db, &held, config)).await?,
-            journal: Box::pin(journal::Room::new(&db, &held, config)).await?,
-            campaigns: Box::pin(campaigns::Room::new(&db, &held, config)).await?,
-            fleet: Box::pin(fleet::Room::new(&db)).await?,
+            registry: registry::Room::new(&db, &held, config).await?,
+            journal: journal::Room::new(&db, &held, config).await?,
+            campaigns: campaigns::Room::new(&db, &held, config).await?,
+            fleet: fleet::Room::new(&db).await?,
             db,
             held,
         }))

@@ -26,7 +26,9 @@ pub(super) fn contended() -> Error {
 
 /// What was found under a key.
 enum Key {
-    /// It names this campaign now.
+    /// It names this campaign from now on.
+    Taken,
+    /// It names this campaign: an earlier try's.
     Ours,
     /// The same request, under this id.
     Same(CampaignId),
@@ -47,12 +49,16 @@ impl Room {
         let id = record.id;
         match self.take_key(&record, &key).await? {
             Key::Other => Ok(Created::Conflict),
-            Key::Ours => {
+            found @ (Key::Taken | Key::Ours) => {
                 let made = self.make(&record, standing, unfinished_max).await;
                 if let Ok(Created::TooMany | Created::Conflict) = made {
                     self.free_key(&record.app, &key, id).await?;
                 }
-                made
+                match (made, found) {
+                    // Another caller with the same request was faster, under our id, and says that it repeats us.
+                    (Ok(Created::Repeated(made)), Key::Taken) if made == id => Ok(Created::New),
+                    (made, _) => made,
+                }
             }
             // The one who took it is not done, or never will be: whoever is first makes it.
             Key::Same(first) => {
@@ -155,7 +161,7 @@ impl Room {
                 }
             };
             match taken {
-                Ok(Cas::Applied) => return Ok(Key::Ours),
+                Ok(Cas::Applied) => return Ok(Key::Taken),
                 // Looked at again.
                 Ok(Cas::Refused) | Err(Error::Unknown(_)) => {}
                 Err(error) => return Err(error),

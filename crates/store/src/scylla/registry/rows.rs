@@ -33,82 +33,64 @@ pub(super) struct Statements {
     pub(super) forget: PreparedStatement,
 }
 
-/// When body and facts were written.
-const TIMES: &str = "WRITETIME(body), WRITETIME(facts)";
+const OF_USER: &str = "SELECT id, body, facts FROM devices WHERE app = ? AND user = ?";
+const OF_USER_TIMED: &str = "SELECT id, body, facts, WRITETIME(body), WRITETIME(facts)
+    FROM devices WHERE app = ? AND user = ?";
+const ONE: &str = "SELECT id, body, facts FROM devices WHERE app = ? AND user = ? AND id = ?";
+const ONE_TIMED: &str = "SELECT id, body, facts, WRITETIME(body), WRITETIME(facts)
+    FROM devices WHERE app = ? AND user = ? AND id = ?";
+const PUT: &str = "INSERT INTO devices (app, user, id, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ?";
+const PUT_NEW: &str =
+    "INSERT INTO devices (app, user, id, body, since) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+const DELETE: &str = "DELETE FROM devices USING TIMESTAMP ? WHERE app = ? AND user = ? AND id = ?";
+const FACTS: &str =
+    "UPDATE devices USING TIMESTAMP ? SET facts = ? WHERE app = ? AND user = ? AND id = ?";
+const OF_RANGE: &str = "SELECT app, user, id, body, facts FROM devices
+    WHERE token(app, user) > ? AND token(app, user) <= ?";
+
+const OWNER: &str = "SELECT user FROM device_ids WHERE app = ? AND id = ?";
+const PUT_OWNER: &str = "INSERT INTO device_ids (app, id, user) VALUES (?, ?, ?) USING TIMESTAMP ?";
+const DELETE_OWNER: &str = "DELETE FROM device_ids USING TIMESTAMP ? WHERE app = ? AND id = ?";
+
+const OF_TENANT: &str = "SELECT id, user FROM tenants WHERE app = ? AND tenant = ? AND bucket = ?";
+const LIST: &str =
+    "INSERT INTO tenants (app, tenant, bucket, id, user) VALUES (?, ?, ?, ?, ?) USING TIMESTAMP ?";
+const UNLIST: &str = "DELETE FROM tenants USING TIMESTAMP ?
+    WHERE app = ? AND tenant = ? AND bucket = ? AND id = ?";
+
+const ADDRESS: &str = "SELECT change, ts, decided FROM addresses WHERE app = ? AND key = ?";
+const DECIDE_FIRST: &str =
+    "INSERT INTO addresses (change, ts, decided, app, key) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS";
+const DECIDE: &str = "UPDATE addresses SET change = ?, ts = ?, decided = ?
+    WHERE app = ? AND key = ? IF change = ?";
+const FORGET: &str = "DELETE FROM addresses WHERE app = ? AND key = ? IF change = ?";
 
 impl Statements {
     pub(super) async fn prepare(db: &Db) -> Result<Self> {
-        let one = "FROM devices WHERE app = ? AND user = ? AND id = ?";
-        let of_user = "FROM devices WHERE app = ? AND user = ?";
-        let address = "SELECT change, ts, decided FROM addresses WHERE app = ? AND key = ?";
-        let read = async |cql: String| db.prepare(&cql, Kind::Read).await;
-        let write = async |cql: &str| db.prepare(cql, Kind::Write).await;
-        let cas = async |cql: &str| db.prepare(cql, Kind::Cas).await;
+        let read = async |cql| db.prepare(cql, Kind::Read).await;
+        let write = async |cql| db.prepare(cql, Kind::Write).await;
+        let cas = async |cql| db.prepare(cql, Kind::Cas).await;
         Ok(Statements {
-            of_user: read(format!("SELECT id, body, facts {of_user}")).await?,
-            of_user_timed: read(format!("SELECT id, body, facts, {TIMES} {of_user}")).await?,
-            one: read(format!("SELECT id, body, facts {one}")).await?,
-            one_timed: read(format!("SELECT id, body, facts, {TIMES} {one}")).await?,
-            put: write(
-                "INSERT INTO devices (app, user, id, body) VALUES (?, ?, ?, ?) USING TIMESTAMP ?",
-            )
-            .await?,
-            put_new: write(
-                "INSERT INTO devices (app, user, id, body, since) VALUES (?, ?, ?, ?, ?)
-                    USING TIMESTAMP ?",
-            )
-            .await?,
-            delete: write(
-                "DELETE FROM devices USING TIMESTAMP ? WHERE app = ? AND user = ? AND id = ?",
-            )
-            .await?,
-            facts: write(
-                "UPDATE devices USING TIMESTAMP ? SET facts = ? WHERE app = ? AND user = ? AND id = ?",
-            )
-            .await?,
-            of_range: read(
-                "SELECT app, user, id, body, facts FROM devices
-                    WHERE token(app, user) > ? AND token(app, user) <= ?"
-                    .to_owned(),
-            )
-            .await?,
-            owner: read("SELECT user FROM device_ids WHERE app = ? AND id = ?".to_owned()).await?,
-            put_owner: write(
-                "INSERT INTO device_ids (app, id, user) VALUES (?, ?, ?) USING TIMESTAMP ?",
-            )
-            .await?,
-            delete_owner: write(
-                "DELETE FROM device_ids USING TIMESTAMP ? WHERE app = ? AND id = ?",
-            )
-            .await?,
-            of_tenant: read(
-                "SELECT id, user FROM tenants WHERE app = ? AND tenant = ? AND bucket = ?"
-                    .to_owned(),
-            )
-            .await?,
-            list: write(
-                "INSERT INTO tenants (app, tenant, bucket, id, user) VALUES (?, ?, ?, ?, ?)
-                    USING TIMESTAMP ?",
-            )
-            .await?,
-            unlist: write(
-                "DELETE FROM tenants USING TIMESTAMP ?
-                    WHERE app = ? AND tenant = ? AND bucket = ? AND id = ?",
-            )
-            .await?,
-            address: read(address.to_owned()).await?,
-            address_serially: db.prepare(address, Kind::SerialRead).await?,
-            decide_first: cas(
-                "INSERT INTO addresses (change, ts, decided, app, key) VALUES (?, ?, ?, ?, ?)
-                    IF NOT EXISTS",
-            )
-            .await?,
-            decide: cas(
-                "UPDATE addresses SET change = ?, ts = ?, decided = ? WHERE app = ? AND key = ?
-                    IF change = ?",
-            )
-            .await?,
-            forget: cas("DELETE FROM addresses WHERE app = ? AND key = ? IF change = ?").await?,
+            of_user: read(OF_USER).await?,
+            of_user_timed: read(OF_USER_TIMED).await?,
+            one: read(ONE).await?,
+            one_timed: read(ONE_TIMED).await?,
+            put: write(PUT).await?,
+            put_new: write(PUT_NEW).await?,
+            delete: write(DELETE).await?,
+            facts: write(FACTS).await?,
+            of_range: read(OF_RANGE).await?,
+            owner: read(OWNER).await?,
+            put_owner: write(PUT_OWNER).await?,
+            delete_owner: write(DELETE_OWNER).await?,
+            of_tenant: read(OF_TENANT).await?,
+            list: write(LIST).await?,
+            unlist: write(UNLIST).await?,
+            address: read(ADDRESS).await?,
+            address_serially: db.prepare(ADDRESS, Kind::SerialRead).await?,
+            decide_first: cas(DECIDE_FIRST).await?,
+            decide: cas(DECIDE).await?,
+            forget: cas(FORGET).await?,
         })
     }
 }

@@ -61,9 +61,10 @@ impl Room {
         Err(contended())
     }
 
-    /// Whether the rows that a decision of this timestamp removes are gone. Most decisions remove none.
+    /// Whether the rows that a decision of this timestamp removes are gone. Most decisions remove none. Those with an
+    /// address of their own went before the new row came.
     pub(super) async fn is_rid_of(&self, app: &AppId, gone: &[Gone], at: i64) -> Result<bool> {
-        for gone in gone {
+        for gone in gone.iter().filter(|gone| gone.key.is_none()) {
             let row = self.one_timed(app, &gone.name).await?;
             // A later one has come back.
             if row.is_some_and(|row| row.at < at) {

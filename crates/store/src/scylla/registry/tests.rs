@@ -77,7 +77,10 @@ async fn check_books(node: &Scylla, loan: &Loan, expected: &[&Device], context: 
         let holder = holder.expect("the store answers");
         assert_eq!(holder.as_ref(), Some(device), "{context}: holder");
         let by_id = node.devices_by_id(&device.app, vec![device.id]).await;
-        assert_eq!(by_id.expect("the store answers"), [device.clone()]);
+        assert_eq!(
+            by_id.expect("the store answers"),
+            std::slice::from_ref(device)
+        );
     }
     let held = Raw::of(loan).await.count("addresses").await;
     assert_eq!(held, expected.len(), "{context}: addresses");

@@ -130,7 +130,7 @@ async fn of_two_rows_with_one_device_key_the_later_counts_and_the_next_write_rem
         let taken = node.registry.take(&change.app, put, step).await;
         assert_eq!(taken, Ok(Applied::Done));
     }
-    assert_eq!(rows_of(&one, "ada").await, [late.clone()]);
+    assert_eq!(rows_of(&one, "ada").await, std::slice::from_ref(&late));
     let next = at(&late, "t2");
     let applied = other.apply(put(&next, present(&late))).await;
     assert_eq!(applied, Ok(Applied::Done));
