@@ -5,6 +5,7 @@
 //! that node; and a node stops by itself a tenth of a lease before anybody can have seen that. What it relies upon may
 //! be changed by others: they tell it, and it stops when it has not listened for [`Limits::settle`].
 
+mod me;
 mod member;
 mod shift;
 mod sight;
