@@ -58,7 +58,8 @@ impl Loan {
         }
     }
 
-    /// A keyspace of a server of the test's own.
+    /// A keyspace of a server of the test's own. Not all of the test binaries that have this file start one.
+    #[allow(dead_code)]
     pub(crate) async fn on(nodes: Vec<SocketAddr>) -> Loan {
         let keyspace = make(&nodes).await;
         Loan {

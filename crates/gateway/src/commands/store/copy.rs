@@ -61,7 +61,10 @@ pub(super) fn run(args: &Args) -> anyhow::Result<()> {
         "{} has store.kind = \"embedded\"; the copy goes into the cluster that a configuration with \"scylla\" names",
         args.config.display()
     );
-    let directory = args.from.clone().unwrap_or(settings.data_dir.clone());
+    let directory = args
+        .from
+        .clone()
+        .unwrap_or_else(|| settings.data_dir.clone());
     let file = directory.join(STORE_FILE);
     ensure!(file.exists(), "there is no store at {}", file.display());
     crate::commands::runtime()?.block_on(async {

@@ -17,13 +17,13 @@ const CALLERS: usize = 40;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_writes_keeps_reading_and_heals() {
     let fail = |disk: &Disk| disk.refuse_writes(ENOSPC);
-    fails_and_heals(fail, &["store_unavailable"]).await;
+    Box::pin(fails_and_heals(fail, &["store_unavailable"])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_read_only_disk_refuses_writes_keeps_reading_and_heals() {
     let fail = |disk: &Disk| disk.refuse_writes(EROFS);
-    fails_and_heals(fail, &["store_unavailable"]).await;
+    Box::pin(fails_and_heals(fail, &["store_unavailable"])).await;
 }
 
 /// After a failed fsync nobody knows what is on disk, and callers are told so once; from then on the log has to be
@@ -31,7 +31,11 @@ async fn a_read_only_disk_refuses_writes_keeps_reading_and_heals() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_whose_fsync_fails_refuses_writes_keeps_reading_and_heals() {
     let fail = |disk: &Disk| disk.refuse_fsync(EIO);
-    fails_and_heals(fail, &["store_outcome_unknown", "store_unavailable"]).await;
+    Box::pin(fails_and_heals(
+        fail,
+        &["store_outcome_unknown", "store_unavailable"],
+    ))
+    .await;
 }
 
 async fn fails_and_heals(fail: impl Fn(&Disk), codes: &[&str]) {
