@@ -12,7 +12,7 @@ const SPAN: Duration = Duration::from_secs(5);
 /// Outcomes are written in batches: looks that are closer together say nothing about a rate.
 const APART: Duration = Duration::from_millis(500);
 
-/// What the last looks found: a few for each second of [`SPAN`].
+/// What the last looks found: a few for each second of `SPAN`.
 #[derive(Debug, Default)]
 pub struct Pulse {
     looks: VecDeque<(Timestamp, u64)>,
