@@ -17,6 +17,9 @@ use crate::harness::eventually;
 const CLIENTS: usize = 16;
 const ADDRESSES: usize = 12;
 
+/// Registrations of one client: Ring takes no more than 1,000 of a user in a minute.
+const TAKES_MAX: usize = 1_000;
+
 /// What a push that was handed over before an acknowledgement may take to the provider's books: the machine is
 /// busy, and a millisecond is the unit of both clocks.
 const ON_ITS_WAY: u64 = 1_000;
@@ -91,7 +94,7 @@ impl Client {
     async fn race(&self, world: &World, over: &AtomicBool, count: &AtomicUsize) -> Vec<Taken> {
         let mut taken = Vec::new();
         // A step of 7 goes through all of them, from a start of one's own.
-        let turns = (self.number * 5..).step_by(7);
+        let turns = (self.number * 5..).step_by(7).take(TAKES_MAX);
         for turn in turns.take_while(|_| !over.load(Ordering::Relaxed)) {
             taken.push(self.take(world, turn % ADDRESSES).await);
             count.fetch_add(1, Ordering::Relaxed);
