@@ -4,7 +4,7 @@
 //! `cargo bench -p fanfare-benches --bench ring`; `BENCH_RING_DEVICES` (default 100,000) says how many are read.
 
 // Figures are what it is for.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "figures are what a bench is for")]
 
 use std::fmt::Write;
 use std::sync::Arc;

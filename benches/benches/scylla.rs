@@ -6,7 +6,7 @@
 //! CPU is that of this process: what the store costs a gateway. The server has the rest of the machine.
 
 // Figures are what it is for.
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "figures are what a bench is for")]
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};

@@ -3,8 +3,10 @@
 //! Making tables takes seconds, so a few keyspaces are made once a run and borrowed: one for each test that runs at the
 //! time. What the test before left in one is removed first.
 
-// Several test binaries have this file, and not all of them need all of it.
-#![allow(dead_code)]
+#![allow(
+    dead_code,
+    reason = "several test binaries have this file, and not all need all of it"
+)]
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
