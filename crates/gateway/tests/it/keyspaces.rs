@@ -59,7 +59,10 @@ impl Loan {
     }
 
     /// A keyspace of a server of the test's own.
-    #[allow(dead_code, reason = "of the test binaries with this file one starts its own")]
+    #[allow(
+        dead_code,
+        reason = "of the test binaries with this file one starts its own"
+    )]
     pub(crate) async fn on(nodes: Vec<SocketAddr>) -> Loan {
         let keyspace = make(&nodes).await;
         Loan {
