@@ -9,8 +9,8 @@ mod tests;
 use std::ops::ControlFlow;
 
 use fanfare_types::{
-    Address, AddressKind, Channel, DeviceId, Environment, Outcome, Reason, Target, Timestamp,
-    UserId,
+    Address, AddressKind, Channel, Counts, DeviceId, Environment, Outcome, Reason, Target,
+    Timestamp, UserId,
 };
 
 use crate::Ended;
@@ -19,6 +19,34 @@ pub(crate) const VERSION: u8 = 1;
 
 const HAS_DEVICE: u8 = 1;
 const HAS_ADDRESS: u8 = 2;
+
+/// Counts of outcomes, in the order of [`Outcome::ALL`]; nothing at all when there are none.
+pub(crate) fn pack_counts(counts: &Counts) -> Vec<u8> {
+    let mut counts = *counts;
+    if counts.terminal() == 0 {
+        return Vec::new();
+    }
+    let mut out = vec![VERSION];
+    for outcome in Outcome::ALL {
+        put_number(&mut out, *counts.of(*outcome));
+    }
+    out
+}
+
+/// `None` when the blob is damaged.
+pub(crate) fn unpack_counts(blob: &[u8]) -> Option<Counts> {
+    let (mut input, mut counts) = (Input(blob), Counts::default());
+    if input.is_empty() {
+        return Some(counts);
+    }
+    if input.byte()? != VERSION {
+        return None;
+    }
+    for outcome in Outcome::ALL {
+        *counts.of(*outcome) = input.number()?;
+    }
+    input.is_empty().then_some(counts)
+}
 
 /// Packs the targets of a notification, in order of their ordinals.
 pub(crate) fn pack_targets(targets: &[Target]) -> Vec<u8> {

@@ -224,7 +224,7 @@ impl Registry for Embedded {
 impl Journal for Embedded {
     fn accept(&self, accept: Accept) -> BoxFuture<'_, Result<Accepted>> {
         Box::pin(async move {
-            let packed = journal::Packed::new(accept)?;
+            let packed = crate::notification::Packed::new(accept)?;
             self.write(move |db| journal::accept(db, &packed)).await
         })
     }

@@ -3,11 +3,13 @@
 use std::ops::ControlFlow;
 
 use fanfare_types::message::Variables;
-use fanfare_types::{Counts, Message, Options, Outcome};
+use fanfare_types::{
+    AppId, Counts, Message, NotificationId, NotificationRecord, Options, Outcome, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::codec;
-use crate::{DeliveryPage, DeliveryRow, Ended};
+use crate::{Accept, DeliveryPage, DeliveryRow, Ended, Error, Idempotency, Result};
 
 /// What a notification says, and how it is to be sent; kept as JSON.
 #[derive(Serialize, Deserialize)]
@@ -15,6 +17,60 @@ pub(crate) struct Body {
     pub(crate) options: Options,
     pub(crate) message: Message,
     pub(crate) variables: Variables,
+}
+
+/// A notification packed for its rows, before anybody is asked to write it.
+pub(crate) struct Packed {
+    pub(crate) id: NotificationId,
+    pub(crate) app: AppId,
+    pub(crate) created_at: Timestamp,
+    pub(crate) send_at: Option<Timestamp>,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) recipients: u64,
+    pub(crate) body: String,
+    pub(crate) targets: Vec<u8>,
+    pub(crate) idempotency: Option<Idempotency>,
+}
+
+impl Packed {
+    pub(crate) fn new(accept: Accept) -> Result<Self> {
+        let Accept {
+            record,
+            idempotency,
+        } = accept;
+        let NotificationRecord {
+            id,
+            app,
+            created_at,
+            options,
+            message,
+            variables,
+            targets,
+        } = record;
+        let (send_at, expires_at) = (options.send_at, options.expires_at);
+        let body = Body {
+            options,
+            message,
+            variables,
+        };
+        Ok(Packed {
+            id,
+            app,
+            created_at,
+            send_at,
+            expires_at,
+            recipients: targets.len() as u64,
+            body: serde_json::to_string(&body)
+                .map_err(|error| Error::Row(format!("record not written: {error}")))?,
+            targets: codec::pack_targets(&targets),
+            idempotency,
+        })
+    }
+
+    /// When it is to be looked for: what is not scheduled, by any clock.
+    pub(crate) fn due(&self) -> Timestamp {
+        self.send_at.unwrap_or_default()
+    }
 }
 
 pub(crate) fn with_waiting(mut counts: Counts, recipients: u64) -> Counts {

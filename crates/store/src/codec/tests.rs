@@ -164,3 +164,18 @@ fn done_keeps_each_ordinal_once() {
     assert!(done.set(0));
     assert_eq!(done.ordinals(), [0, 9]);
 }
+
+#[test]
+fn counts_come_back() {
+    let counts = Counts {
+        delivered: 1 << 40,
+        dead: 3,
+        failed: 1,
+        ..Counts::default()
+    };
+    for counts in [Counts::default(), counts] {
+        assert_eq!(unpack_counts(&pack_counts(&counts)), Some(counts));
+    }
+    assert_eq!(unpack_counts(&[1, 2]), None);
+    assert_eq!(unpack_counts(&[0; 7]), None);
+}

@@ -1,7 +1,7 @@
 //! The journal's writes: accept, record, cancel, purge. They run on the writer thread.
 
 use fanfare_types::ids::Id96;
-use fanfare_types::{AppId, Counts, NotificationId, NotificationRecord, Timestamp};
+use fanfare_types::{AppId, Counts, NotificationId, Timestamp};
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::fault::corrupt;
@@ -9,57 +9,8 @@ use super::history;
 use super::idempotency;
 use super::values::{integer, millis, millis_opt, unsigned};
 use crate::codec::{self, Done};
-use crate::notification::Body;
-use crate::{Accept, Accepted, Ended, Error, Idempotency, OutcomeBatch, Result, Summary};
-
-/// A notification packed for its rows. Packing is done by the caller, so that the writer only writes.
-pub(super) struct Packed {
-    id: NotificationId,
-    app: AppId,
-    created_at: Timestamp,
-    send_at: Option<Timestamp>,
-    expires_at: Timestamp,
-    recipients: u64,
-    body: String,
-    targets: Vec<u8>,
-    idempotency: Option<Idempotency>,
-}
-
-impl Packed {
-    pub(super) fn new(accept: Accept) -> Result<Self> {
-        let Accept {
-            record,
-            idempotency,
-        } = accept;
-        let NotificationRecord {
-            id,
-            app,
-            created_at,
-            options,
-            message,
-            variables,
-            targets,
-        } = record;
-        let (send_at, expires_at) = (options.send_at, options.expires_at);
-        let body = Body {
-            options,
-            message,
-            variables,
-        };
-        Ok(Packed {
-            id,
-            app,
-            created_at,
-            send_at,
-            expires_at,
-            recipients: targets.len() as u64,
-            body: serde_json::to_string(&body)
-                .map_err(|error| Error::Unavailable(format!("record not written: {error}")))?,
-            targets: codec::pack_targets(&targets),
-            idempotency,
-        })
-    }
-}
+use crate::notification::Packed;
+use crate::{Accepted, Ended, Idempotency, OutcomeBatch, Result, Summary};
 
 pub(super) fn accept(db: &Connection, packed: &Packed) -> Result<Accepted> {
     if let Some(idempotency) = &packed.idempotency
@@ -78,8 +29,7 @@ pub(super) fn accept(db: &Connection, packed: &Packed) -> Result<Accepted> {
             packed.app.as_str(),
             millis(packed.created_at),
             millis_opt(packed.send_at),
-            // What is not scheduled is due even when the clock is set back afterwards.
-            millis(packed.send_at.unwrap_or_default()),
+            millis(packed.due()),
             millis(packed.expires_at),
             packed.recipients == 0,
             integer(packed.recipients),

@@ -7,10 +7,10 @@ use scylla::value::CqlValue;
 
 use super::Room;
 use super::create::{TRIES, contended, millis};
-use super::heads::{AT_ONCE, Head, Parts, bigint, blob, int, pack_counts, unpack_counts};
+use super::heads::{AT_ONCE, Head, Parts, bigint, blob, int};
 use super::rows::Look;
 use crate::campaigns::{Chunk, OpenChunk, Opened};
-use crate::codec::Done;
+use crate::codec::{Done, pack_counts, unpack_counts};
 use crate::ended::{bit, exceptional, take};
 use crate::scylla::fault::damaged;
 use crate::scylla::session::Cas;

@@ -17,7 +17,7 @@ use super::cut::Cut;
 use super::rows::Look;
 use crate::Result;
 use crate::campaigns::{Cursor, Scan, Shard};
-use crate::codec::{Input, put_number};
+use crate::codec::{pack_counts, unpack_counts};
 use crate::scylla::fault::damaged;
 use crate::scylla::session::Cas;
 
@@ -200,28 +200,6 @@ fn read(columns: Columns) -> Result<Head> {
     read().ok_or_else(|| damaged("a head of campaign_shards"))
 }
 
-/// Nothing at all when there are none.
-pub(super) fn pack_counts(counts: &Counts) -> Vec<u8> {
-    let mut counts = *counts;
-    let mut out = Vec::with_capacity(12);
-    if counts.terminal() > 0 {
-        for outcome in Outcome::ALL {
-            put_number(&mut out, *counts.of(*outcome));
-        }
-    }
-    out
-}
-
-pub(super) fn unpack_counts(blob: &[u8]) -> Option<Counts> {
-    let (mut input, mut counts) = (Input(blob), Counts::default());
-    if !input.is_empty() {
-        for outcome in Outcome::ALL {
-            *counts.of(*outcome) = input.number()?;
-        }
-    }
-    input.is_empty().then_some(counts)
-}
-
 pub(super) fn integer(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
@@ -237,24 +215,4 @@ pub(super) fn int(number: u32) -> Option<CqlValue> {
 
 pub(super) fn blob(bytes: Vec<u8>) -> Option<CqlValue> {
     Some(CqlValue::Blob(bytes))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn counts_come_back() {
-        let counts = Counts {
-            delivered: 1 << 40,
-            dead: 3,
-            failed: 1,
-            ..Counts::default()
-        };
-        for counts in [Counts::default(), counts] {
-            assert_eq!(unpack_counts(&pack_counts(&counts)), Some(counts));
-        }
-        assert_eq!(unpack_counts(&[1, 2]), None);
-        assert_eq!(unpack_counts(&[0; 7]), None);
-    }
 }

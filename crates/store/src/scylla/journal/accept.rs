@@ -1,6 +1,6 @@
 //! Accepting: one plain insert; with an idempotency key one read and one compare-and-set more.
 
-use fanfare_types::{AppId, NotificationId, NotificationRecord, Slot, Timestamp};
+use fanfare_types::{NotificationId, Slot, Timestamp};
 use scylla::value::MaybeUnset;
 
 use super::bucket::Entered;
@@ -9,63 +9,8 @@ use super::keys::{Claimed, Key};
 use super::list::minute_of;
 use super::shelf::Shelf;
 use super::{Room, not_held};
-use crate::codec;
-use crate::notification::Body;
+use crate::notification::Packed;
 use crate::{Accept, Accepted, Error, Idempotency, Result};
-
-/// A notification packed for its row.
-struct Packed {
-    id: NotificationId,
-    app: AppId,
-    created_at: Timestamp,
-    send_at: Option<Timestamp>,
-    expires_at: Timestamp,
-    recipients: u64,
-    body: String,
-    targets: Vec<u8>,
-    idempotency: Option<Idempotency>,
-}
-
-impl Packed {
-    fn new(accept: Accept) -> Result<Self> {
-        let Accept {
-            record,
-            idempotency,
-        } = accept;
-        let NotificationRecord {
-            id,
-            app,
-            created_at,
-            options,
-            message,
-            variables,
-            targets,
-        } = record;
-        let (send_at, expires_at) = (options.send_at, options.expires_at);
-        let body = Body {
-            options,
-            message,
-            variables,
-        };
-        Ok(Packed {
-            id,
-            app,
-            created_at,
-            send_at,
-            expires_at,
-            recipients: targets.len() as u64,
-            body: serde_json::to_string(&body)
-                .map_err(|error| Error::Row(format!("record not written: {error}")))?,
-            targets: codec::pack_targets(&targets),
-            idempotency,
-        })
-    }
-
-    /// When it is to be looked for: what is not scheduled, by any clock.
-    fn due(&self) -> Timestamp {
-        self.send_at.unwrap_or_default()
-    }
-}
 
 pub(super) fn millis(at: Timestamp) -> i64 {
     i64::try_from(at.as_millis()).unwrap_or(i64::MAX)

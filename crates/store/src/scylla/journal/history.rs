@@ -7,7 +7,6 @@ use super::Room;
 use super::fence::{minute_value, slot_value};
 use super::list::minute_of;
 use super::load::{instant, number};
-use super::merge::unpack_counts;
 use crate::codec;
 use crate::notification::{Asked, page, with_waiting};
 use crate::scylla::fault::damaged;
@@ -94,7 +93,8 @@ fn summary(app: &AppId, id: NotificationId, row: Row) -> Result<Option<Summary>>
         return Ok(None);
     }
     let recipients = number(recipients);
-    let counts = unpack_counts(counts.as_deref()).ok_or_else(|| damaged("journal.counts"))?;
+    let counts = codec::unpack_counts(counts.as_deref().unwrap_or_default())
+        .ok_or_else(|| damaged("journal.counts"))?;
     let time = |at: Option<i64>| at.map_or(Timestamp(0), instant);
     Ok(Some(Summary {
         id,

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use fanfare_types::{Counts, NotificationId, Outcome};
+use fanfare_types::{Counts, NotificationId};
 
-use crate::codec::{Done, Input, VERSION, put_number};
+use crate::codec::Done;
 use crate::{Ended, OutcomeBatch};
 
 /// The part of a notification's row that outcomes change.
@@ -48,40 +48,12 @@ pub(super) fn by_id(batches: &[OutcomeBatch]) -> HashMap<NotificationId, Vec<&Ou
     by_id
 }
 
-/// Counts of outcomes, in the order of [`Outcome::ALL`].
-pub(super) fn pack_counts(counts: &Counts) -> Vec<u8> {
-    let mut out = vec![VERSION];
-    let mut counts = *counts;
-    for outcome in Outcome::ALL {
-        put_number(&mut out, *counts.of(*outcome));
-    }
-    out
-}
-
-/// `None` when they cannot be read. A later version may count more kinds.
-pub(super) fn unpack_counts(blob: Option<&[u8]>) -> Option<Counts> {
-    let mut counts = Counts::default();
-    let Some(blob) = blob else {
-        return Some(counts);
-    };
-    let mut input = Input::new(blob);
-    if input.byte()? != VERSION {
-        return None;
-    }
-    for outcome in Outcome::ALL {
-        if input.is_empty() {
-            break;
-        }
-        *counts.of(*outcome) = input.number()?;
-    }
-    Some(counts)
-}
-
 #[cfg(test)]
 mod tests {
-    use fanfare_types::{AppId, Timestamp};
+    use fanfare_types::{AppId, Outcome, Timestamp};
 
     use super::*;
+    use crate::codec::{pack_counts, unpack_counts};
     use crate::contract::fixtures::{batch, ended};
 
     #[test]
@@ -111,8 +83,8 @@ mod tests {
         assert_eq!(books.merge(&[&last]).len(), 1);
         assert!(books.is_finished());
         let packed = pack_counts(&books.counts);
-        assert_eq!(unpack_counts(Some(&packed)), Some(books.counts));
-        assert_eq!(unpack_counts(None), Some(Counts::default()));
-        assert_eq!(unpack_counts(Some(&[9])), None);
+        assert_eq!(unpack_counts(&packed), Some(books.counts));
+        assert_eq!(unpack_counts(&[]), Some(Counts::default()));
+        assert_eq!(unpack_counts(&[9]), None);
     }
 }

@@ -12,7 +12,7 @@ use super::bucket::Bucket;
 use super::fence::{contended, epoch_value, minute_value, slot_value};
 use super::list::minute_of;
 use super::load::{id_read, number};
-use super::merge::{Books, by_id, pack_counts, unpack_counts};
+use super::merge::{Books, by_id};
 use super::shelf::Shelf;
 use super::{AT_ONCE, Room, TRIES};
 use crate::codec::{self, Done};
@@ -171,7 +171,7 @@ impl Room {
             writes.statements.push(statement.clone());
             writes.values.push([&values[..], row].concat());
         };
-        let counts = CqlValue::Blob(pack_counts(&books.counts));
+        let counts = CqlValue::Blob(codec::pack_counts(&books.counts));
         let ended = CqlValue::Blob(codec::pack_ended(fresh));
         if books.recipients == 1 {
             write(&s.update_only, vec![counts, ended], &row);
@@ -198,7 +198,8 @@ fn books(row: Row) -> Result<Books> {
         id: id_read(&id)?,
         app: app.unwrap_or_default(),
         recipients: number(recipients),
-        counts: unpack_counts(counts.as_deref()).ok_or_else(|| damaged("journal.counts"))?,
+        counts: codec::unpack_counts(counts.as_deref().unwrap_or_default())
+            .ok_or_else(|| damaged("journal.counts"))?,
         done,
     })
 }

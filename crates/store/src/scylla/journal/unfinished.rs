@@ -12,7 +12,6 @@ use super::fence::{epoch_value, minute_value, slot_value};
 use super::keys::Key;
 use super::list::minute_of;
 use super::load::{id_read, instant, number};
-use super::merge::unpack_counts;
 use super::shelf::Shelf;
 use super::{AT_ONCE, Room};
 use crate::codec::{self, Done};
@@ -216,7 +215,8 @@ fn recovered(id: NotificationId, row: Row) -> Result<Recovered> {
     let body = body.ok_or_else(|| damaged("journal.body"))?;
     let body: Body = serde_json::from_str(&body).map_err(|_| damaged("journal.body"))?;
     let targets = targets.and_then(|targets| codec::unpack_targets(&targets));
-    let counts = unpack_counts(counts.as_deref()).ok_or_else(|| damaged("journal.counts"))?;
+    let counts = codec::unpack_counts(counts.as_deref().unwrap_or_default())
+        .ok_or_else(|| damaged("journal.counts"))?;
     let mut done = Done(done.unwrap_or_default());
     if ended.is_some() {
         done.set(0);
